@@ -1,0 +1,61 @@
+// A node: one object inside a program, or the heart of the daemon.
+//
+// It owns a store, one loop thread that decides everything about delivery, and,
+// when `listen` is set, an endpoint for clients (core/client) over ZeroMQ.
+//
+//     auto node = marram::Node::open({.data_dir = "data"});
+//     (*node)->publish({.topic = "plant/1/temp", .payload = "21.5"});
+//
+// Durability: as the stream of the topic promises; publish() returns after the commit.
+//
+// Threads: all functions may be called from any thread; destroy it from one.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/log.h"
+#include "core/event/bus.h"
+#include "core/event/stream.h"
+
+namespace marram {
+
+struct NodeOptions {
+  std::string name;                                    // empty: the host's name
+  std::filesystem::path data_dir = "marram-data";
+  std::vector<StreamOptions> streams;
+  Durability durability = Durability::Fsync;
+  std::uint64_t max_bytes = std::uint64_t{1} << 30;
+  double reserve_free_share = 0.05;
+  Limits limits;
+  // ZeroMQ endpoints for clients: "ipc://PATH" or "tcp://127.0.0.1:PORT" (port 0:
+  // any).  Addresses beyond loopback are refused.
+  std::vector<std::string> listen;
+  Log* log = nullptr;                                  // null: none; outlives the node
+};
+
+class Node : public Bus {
+ public:
+  // Errors: Busy, Version, Io  from the store
+  //         Invalid  an option; Refused  an endpoint beyond loopback
+  static Result<std::unique_ptr<Node>> open(NodeOptions options);
+
+  virtual const std::string& name() const = 0;
+  virtual const std::string& id() const = 0;
+  // The endpoints as bound, ports filled in.
+  virtual std::vector<std::string> endpoints() const = 0;
+
+  // A part of the process (listener, routes) that adds to status_json() under `key`.
+  // `report` returns JSON text, is called on any thread, and outlives the node.
+  class Reporter {
+   public:
+    virtual ~Reporter() = default;
+    virtual std::string report_json() = 0;
+  };
+  virtual void add_reporter(std::string key, Reporter& reporter) = 0;
+  virtual void remove_reporter(std::string_view key) = 0;
+};
+
+}  // namespace marram

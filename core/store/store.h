@@ -1,0 +1,122 @@
+// Events, cursors and consumers on SQLite: what Marram has accepted.
+//
+// A Store is a writer thread with the one write connection, and a reader thread
+// with a read-only one.  The writer commits all that queued up while the last
+// commit ran in one transaction (natural group commit), then completes all of
+// it; a lone publisher pays one sync, a thousand share it.
+//
+// Durability: submit() is answered after the commit, synced as the stream asks.
+// After a failed sync nothing of that transaction is acknowledged; the writer
+// closes the database and opens it again, or stays failed and refuses.
+//
+// Threads: all public functions may be called from any thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/base/result.h"
+#include "core/event/bus.h"
+#include "core/event/stream.h"
+#include "core/store/records.h"
+
+namespace marram {
+
+struct StoreOptions {
+  std::filesystem::path data_dir;      // made, 0700, when it is not there
+  std::string node_name;
+  StreamTable streams;
+  std::uint64_t max_bytes = std::uint64_t{1} << 30;
+  double reserve_free_share = 0.05;    // of the file system: refuse before it is full
+  Limits limits;
+  // A SQLite VFS by name, for tests that cut the power; empty: the system's.
+  std::string vfs;
+};
+
+// Is told what the writer did, on the writer's thread, in order.  Must hand over
+// and return; must not call the Store.
+class StoreListener {
+ public:
+  virtual ~StoreListener() = default;
+  // `batch` is committed; every event has its position.  Positions of one log grow
+  // without holes from batch to batch.  Comes before the submitter's answer.
+  virtual void on_committed(EventBatchPtr batch) = 0;
+  // A log that this run writes: it opened.  Comes before its first on_committed.
+  virtual void on_log_opened(const LogRecord& log) = 0;
+  // Moves given to save_cursors() are on disk.
+  virtual void on_cursors_saved(std::vector<CursorMove> moves) = 0;
+  // Events below `first` of a log are gone.  `owed`: not history, but dropped from
+  // under a durable reader, for gap.reason.
+  virtual void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed) = 0;
+};
+
+// A stretch of one log, as read from disk.
+struct ReadResult {
+  EventBatchPtr batch;               // what was read, in order; possibly empty
+  std::uint64_t upto = 0;            // everything up to here has been looked at
+  std::vector<Gap> gaps;             // holes on the way, in order
+};
+
+class Store {
+ public:
+  // Opens or makes `data_dir/marram.db`.  A damaged database is set aside as
+  // marram.db.bad-<time>, what reads is salvaged, and status().quarantined says so.
+  //
+  // Errors: Busy     another process owns data_dir; the message has its process id
+  //         Version  written by a newer Marram
+  //         Io       with path and cause
+  static Result<std::unique_ptr<Store>> open(StoreOptions options, StoreListener& listener,
+                                             Log& log, const Clock& clock = Clock::system());
+  virtual ~Store() = default;  // closes
+
+  // What was stored when the store was opened, before any submit().
+  virtual const std::string& node_id() const = 0;
+  virtual std::vector<LogRecord> logs() const = 0;            // a snapshot, by number
+  virtual std::vector<ConsumerRecord> consumers() const = 0;  // as at open()
+
+  // Appends a batch.  Every event goes to the log of its topic's stream and this
+  // run; streams that are full refuse theirs, the rest is stored.
+  // Errors, with nothing taken: Overloaded, Closed
+  virtual Status submit(std::unique_ptr<EventBatch> batch, Listener& listener,
+                        std::uint64_t token) = 0;
+
+  // Makes a consumer, or replaces filters, attributes and seen of the one with that
+  // number.  `done` runs on the writer's thread after the commit.
+  using ConsumerDone = std::function<void(Result<std::uint32_t> no)>;
+  virtual void put_consumer(ConsumerRecord record, ConsumerDone done) = 0;
+  virtual void remove_consumer(std::uint32_t no, std::function<void(Status)> done) = 0;
+
+  // Saved with the next commit, or by themselves soon after; a move never goes back.
+  virtual void save_cursors(std::vector<CursorMove> moves) = 0;
+
+  // Reads events of `log` after `after`, matching one of `filters` (empty: all), on
+  // the reader's thread: up to `events_max` and about `bytes_max`, looking at no
+  // more than a bounded number of rows.  `done` runs on the reader's thread.
+  struct ReadRequest {
+    std::uint32_t log;
+    std::uint64_t after;
+    std::vector<FilterRecord> filters;
+    std::size_t events_max = 512;
+    std::size_t bytes_max = 512 << 10;
+  };
+  virtual void read(ReadRequest request, std::function<void(Result<ReadResult>)> done) = 0;
+
+  // The first seq of `log` recorded at or after `time`; head + 1 when there is none.
+  virtual void find_time(std::uint32_t log, WallTime time,
+                         std::function<void(Result<std::uint64_t>)> done) = 0;
+
+  virtual StoreStatus status() const = 0;
+
+  // Refuses new work, commits what was taken, checkpoints, closes.  Idempotent.
+  virtual void close() = 0;
+};
+
+}  // namespace marram

@@ -13,6 +13,7 @@
 // window of events comes twice.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -92,6 +93,9 @@ class Listener {
   virtual void notify(Notice notice) = 0;
 };
 
+// Shared: an answer that comes after its asker has gone still finds somebody.
+using ListenerPtr = std::shared_ptr<Listener>;
+
 // A Listener that keeps notices until somebody takes them.
 class Inbox : public Listener {
  public:
@@ -152,20 +156,20 @@ class Bus {
  public:
   virtual ~Bus() = default;
 
-  // Hands a checked, filled batch to the store.  `listener` outlives the answer.
+  // Hands a checked, filled batch to the store; answered by Published.
   //
   // Errors, with nothing taken: Overloaded  limits.queued_bytes_max are waiting already
   //                             Closed, Forked
-  virtual Status submit(std::unique_ptr<EventBatch> batch, Listener& listener,
+  virtual Status submit(std::unique_ptr<EventBatch> batch, ListenerPtr listener,
                         std::uint64_t token) = 0;
 
-  // Opens a subscription, whose notices go to `listener`, which outlives it: first
-  // Opened, or Ended when it is refused.
+  // Opens a subscription, whose notices go to `listener`: first Opened, or Ended
+  // when it is refused.
   //
   // Errors, as Ended: Invalid, TooLarge  a filter, name or number
   //                   Busy               the named consumer has a member already
   //                   Closed, Forked, Unreachable, TimedOut
-  virtual SubscriptionId open(SubscribeOptions options, Listener& listener) = 0;
+  virtual SubscriptionId open(SubscribeOptions options, ListenerPtr listener) = 0;
 
   // Replaces filters and attributes; answered by Changed.  A filter that is new
   // matches what is recorded from now on; one that stays keeps what is owed to it.
@@ -186,7 +190,7 @@ class Bus {
   virtual Result<std::vector<ConsumerInfo>> consumers() = 0;
   // Forgets a consumer and what is owed to it; answered by Removed.
   // Errors: NotFound, Busy  it has a member
-  virtual void remove_consumer(std::string name, Listener& listener, std::uint64_t token) = 0;
+  virtual void remove_consumer(std::string name, ListenerPtr listener, std::uint64_t token) = 0;
 
   // What `marram status --json` prints; docs/status.md has the fields.
   virtual Result<std::string> status_json() = 0;
@@ -243,22 +247,23 @@ class Subscription {
   void nack(Position position, Duration delay = {});
 
   // Readable when fetch() may have something; spurious wake-ups are possible.
-  int fd() const { return inbox_.fd(); }
+  int fd() const { return inbox_->fd(); }
   std::vector<Gap> take_gaps();
   void close();
 
  private:
   void sort(Notice&& notice);
+  Status wait_opened();
 
   Bus& bus_;
   SubscribeOptions options_;
-  SubscriptionId id_ = 0;
-  Inbox inbox_;
-  std::vector<Notice> notices_;
+  std::atomic<SubscriptionId> id_ = 0;
+  std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  std::vector<Notice> notices_;       // of fetch()'s thread, as are the next three
   std::vector<Delivery> waiting_;
   std::size_t next_ = 0;
-  std::vector<Gap> gaps_;
   std::optional<Error> ended_;
+  Guarded<std::vector<Gap>> gaps_;
 };
 
 }  // namespace marram

@@ -158,9 +158,10 @@ class Bus {
 
   // Hands a checked, filled batch to the store; answered by Published.
   //
-  // Errors, with nothing taken: Overloaded  limits.queued_bytes_max are waiting already
-  //                             Closed, Forked
-  virtual Status submit(std::unique_ptr<EventBatch> batch, ListenerPtr listener,
+  // Errors, with `batch` left to the caller as it was:
+  //   Overloaded  limits.queued_bytes_max are waiting already
+  //   Closed, Forked
+  virtual Status submit(std::unique_ptr<EventBatch>&& batch, ListenerPtr listener,
                         std::uint64_t token) = 0;
 
   // Opens a subscription, whose notices go to `listener`: first Opened, or Ended

@@ -84,8 +84,8 @@ class Store {
 
   // Appends a batch.  Every event goes to the log of its topic's stream and this
   // run; streams that are full refuse theirs, the rest is stored.
-  // Errors, with nothing taken: Overloaded, Closed
-  virtual Status submit(std::unique_ptr<EventBatch> batch, ListenerPtr listener,
+  // Errors, with `batch` left to the caller as it was: Overloaded, Closed
+  virtual Status submit(std::unique_ptr<EventBatch>&& batch, ListenerPtr listener,
                         std::uint64_t token) = 0;
 
   // Makes a consumer, or replaces filters, attributes and seen of the one with that

@@ -1,0 +1,92 @@
+// Who wants what, and what they are handed: every decision of delivery, on the
+// loop thread.
+//
+// The broker is told what the store did and what readers want.  It keeps one
+// Consumer (core/delivery, which decides) a reader, a trie of all their filters,
+// and a bounded tail of recent batches; it carries out what consumers ask for:
+// reads from the tail or the disk, notices, cursor writes.  Reads of the disk go on
+// at most `reads_max` at a time; the rest waits its turn.
+//
+//     commit --> trie --> live consumers --> Delivered
+//     settle, read, timer --> consumer --> flush(): reads, Delivered, cursors
+//
+// Threads: the loop thread only, but for new_id().  Listeners are notified on it,
+// from within these functions; they must not call the Broker.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/event/bus.h"
+#include "core/store/store.h"
+
+namespace marram {
+
+class Reporters;
+
+class Broker {
+ public:
+  struct Options {
+    Limits limits;
+    std::string name;
+    std::string data_dir;
+    const Clock* clock = &Clock::system();
+    Log* log = nullptr;                // null: none
+    Reporters* reporters = nullptr;    // null: none
+    std::size_t reads_max = 16;
+  };
+  // Runs a task on the loop thread, later; called from any thread.
+  using Post = std::function<void(std::function<void()>)>;
+
+  // Takes up the logs and consumers of `store`, which outlives the broker.
+  Broker(Store& store, Post post, Options options);
+  ~Broker();
+
+  // --- for readers: the verbs of Bus, without waiting ---
+
+  // A number for open().  Any thread.
+  SubscriptionId new_id() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
+  // Answered by Opened, or by Ended, through `listener`; perhaps before it returns.
+  void open(SubscriptionId id, SubscribeOptions options, ListenerPtr listener);
+  void change(SubscriptionId id, std::vector<std::string> filters, std::string attributes);
+  void settle(SubscriptionId id, std::span<const Position> positions, Settle how, Duration delay);
+  void close_subscription(SubscriptionId id);
+  void remove_consumer(std::string name, const ListenerPtr& listener, std::uint64_t token);
+  void consumers(std::function<void(std::vector<ConsumerInfo>)> done);
+  // What Bus::status_json() answers.
+  void status_json(std::function<void(std::string)> done);
+  // Ends every subscription with `error`; consumers stay as they are on disk.
+  void end_all(const Error& error);
+
+  // --- from the store, in its order ---
+
+  void on_committed(const EventBatchPtr& batch);
+  // Batches up to these positions were committed and not kept in memory.
+  void on_dropped(std::span<const Position> heads, WallTime recorded);
+  void on_log_opened(const LogRecord& log);
+  void on_cursors_saved(std::span<const CursorMove> moves);
+  void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed);
+
+  // --- from the loop ---
+
+  // Carries out what the calls since the last flush have made possible.
+  void flush();
+  void on_tick();
+  std::optional<TimePoint> wake_at() const;
+
+ private:
+  struct Body;
+  std::unique_ptr<Body> body_;
+  std::atomic<SubscriptionId> next_id_ = 1;
+};
+
+}  // namespace marram

@@ -81,6 +81,8 @@ class Store {
   virtual const std::string& node_id() const = 0;
   virtual std::vector<LogRecord> logs() const = 0;            // a snapshot, by number
   virtual std::vector<ConsumerRecord> consumers() const = 0;  // as at open()
+  // Of the last commit before open(); zero when there was none.
+  virtual WallTime last_recorded() const = 0;
 
   // Appends a batch.  Every event goes to the log of its topic's stream and this
   // run; streams that are full refuse theirs, the rest is stored.
@@ -88,8 +90,8 @@ class Store {
   virtual Status submit(std::unique_ptr<EventBatch>&& batch, ListenerPtr listener,
                         std::uint64_t token) = 0;
 
-  // Makes a consumer, or replaces filters, attributes and seen of the one with that
-  // number.  `done` runs on the writer's thread after the commit.
+  // Makes a consumer (no 0), with its cursors, or replaces filters, attributes and
+  // seen of the one with that number.  `done` runs on the writer's thread after the commit.
   using ConsumerDone = std::function<void(Result<std::uint32_t> no)>;
   virtual void put_consumer(ConsumerRecord record, ConsumerDone done) = 0;
   virtual void remove_consumer(std::uint32_t no, std::function<void(Status)> done) = 0;

@@ -61,7 +61,8 @@ Result<Published> submit_and_wait(Bus& bus, std::unique_ptr<EventBatch> batch, D
   auto published = answer->wait<Published>(timeout);
   if (published) return std::move(*published);
   return fail(Errc::TimedOut, fmt::format("publish: not stored within {} (it may be stored later; "
-                                          "publish again with the same id)", duration_text(timeout)));
+                                          "publish again with the same id)",
+                                          duration_text(timeout)));
 }
 
 }  // namespace
@@ -157,8 +158,8 @@ Result<std::vector<Delivery>> Subscription::fetch(std::size_t max,
       continue;
     }
     if (ended_) return tl::unexpected(*ended_);
-    const auto left = std::chrono::duration_cast<Duration>(
-        deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<Duration>(deadline - std::chrono::steady_clock::now());
     if (timeout && left <= Duration(0)) return std::vector<Delivery>();
     inbox_->wait(timeout ? std::optional(left) : std::nullopt);
   }

@@ -36,8 +36,8 @@ using SubscriptionId = std::uint64_t;
 // What became of a submitted batch.  Batches of one submitter are answered in order.
 struct Published {
   std::uint64_t token;
-  EventBatchPtr batch;         // its events carry position and recorded time
-  std::vector<Status> results; // one an event; empty: all were stored
+  EventBatchPtr batch;          // its events carry position and recorded time
+  std::vector<Status> results;  // one an event; empty: all were stored
 };
 
 // Events for one subscription, in order.  Event i is batch->events()[indices[i]].
@@ -45,15 +45,15 @@ struct Delivered {
   SubscriptionId subscription;
   EventBatchPtr batch;
   std::vector<std::uint32_t> indices;
-  std::uint32_t attempt = 1;   // of all of them; over 1: handed out before
+  std::uint32_t attempt = 1;  // of all of them; over 1: handed out before
 };
 
 // Events that a reader would have had but for a limit: said in their place.
 struct Gap {
   std::uint32_t log = 0;
   std::uint64_t from = 0;
-  std::uint64_t to = 0;        // inclusive
-  std::string reason;          // "retention", "drop_oldest", "ttl", "memory", "lost", "corrupt"
+  std::uint64_t to = 0;  // inclusive
+  std::string reason;    // "retention", "drop_oldest", "ttl", "memory", "lost", "corrupt"
 };
 struct Skipped {
   SubscriptionId subscription;
@@ -112,21 +112,21 @@ class Inbox : public Listener {
 struct Start {
   enum class At { New, Earliest, Seq, Time };
   At at = At::New;
-  std::uint64_t seq = 0;   // At::Seq: in each log, from this number on
-  WallTime time{};         // At::Time: recorded at or after
+  std::uint64_t seq = 0;  // At::Seq: in each log, from this number on
+  WallTime time{};        // At::Time: recorded at or after
 };
 
 struct SubscribeOptions {
   std::vector<std::string> filters;
-  std::string name;                      // empty: ephemeral
-  std::optional<Start> start;            // used when the consumer is made; unset: New for
-                                         // ephemeral, Earliest for named
-  std::size_t in_flight_max = 1000;      // events
+  std::string name;                  // empty: ephemeral
+  std::optional<Start> start;        // used when the consumer is made; unset: New for
+                                     // ephemeral, Earliest for named
+  std::size_t in_flight_max = 1000;  // events
   std::size_t in_flight_bytes_max = 8 << 20;
   Duration ack_wait = std::chrono::seconds(30);  // then an event is handed out again; 0: never
-  bool auto_settle = false;              // taking an event from the Subscription settles it
-  bool take_over = false;                // end another member of the same name; else Busy
-  std::string attributes;                // kept with a durable consumer for its owner, opaque
+  bool auto_settle = false;                      // taking an event from the Subscription settles it
+  bool take_over = false;                        // end another member of the same name; else Busy
+  std::string attributes;  // kept with a durable consumer for its owner, opaque
 };
 
 enum class Settle { Ack, Nack };
@@ -137,8 +137,8 @@ struct ConsumerInfo {
   std::vector<std::string> filters;
   std::string attributes;
   bool attached = false;
-  std::uint64_t backlog = 0;             // stored events not yet settled, of all its logs
-  std::optional<WallTime> oldest;        // recorded time of the first of them
+  std::uint64_t backlog = 0;       // stored events not yet settled, of all its logs
+  std::optional<WallTime> oldest;  // recorded time of the first of them
   std::uint64_t in_flight = 0;
   std::uint64_t redelivered = 0;
   WallTime created{};
@@ -223,7 +223,7 @@ class Bus {
 
 // One event as handed out.
 struct Delivery {
-  EventBatchPtr batch;         // keeps `event` alive
+  EventBatchPtr batch;  // keeps `event` alive
   const EventView* event = nullptr;
   std::uint32_t attempt = 1;
 };
@@ -260,7 +260,7 @@ class Subscription {
   SubscribeOptions options_;
   std::atomic<SubscriptionId> id_ = 0;
   std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
-  std::vector<Notice> notices_;       // of fetch()'s thread, as are the next three
+  std::vector<Notice> notices_;  // of fetch()'s thread, as are the next three
   std::vector<Delivery> waiting_;
   std::size_t next_ = 0;
   std::optional<Error> ended_;

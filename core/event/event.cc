@@ -16,7 +16,8 @@ constexpr std::size_t kBlockBytes = 64 << 10;
 Status check_size(std::string_view what, std::size_t size, std::size_t most, std::string_view key) {
   if (size <= most) return {};
   return fail(Errc::TooLarge, fmt::format("event: the {} has {}, over the limit of {} (raise "
-                                          "limits.{})", what, size, most, key));
+                                          "limits.{})",
+                                          what, size, most, key));
 }
 
 Status check_headers(std::string_view packed, const Limits& limits) {
@@ -54,8 +55,9 @@ Event EventView::to_event() const {
 Status check_event(const EventView& event, const Limits& limits) {
   if (auto status = check_topic(event.topic, limits); !status) return status;
   if (event.topic.front() == '$') {
-    return fail(Errc::Refused, fmt::format("event: topic \"{}\" begins with $, which is Marram's own",
-                                           event.topic));
+    return fail(
+        Errc::Refused,
+        fmt::format("event: topic \"{}\" begins with $, which is Marram's own", event.topic));
   }
   struct Field {
     std::string_view what;

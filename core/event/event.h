@@ -23,8 +23,8 @@ namespace marram {
 
 // An append-only sequence of events with one writer: one run of one node, one stream.
 struct LogId {
-  std::string origin;      // node id
-  std::string epoch;       // "<start number>-<random>": one run of the origin
+  std::string origin;  // node id
+  std::string epoch;   // "<start number>-<random>": one run of the origin
   std::string stream;
 
   std::string text() const { return origin + "." + epoch + "." + stream; }
@@ -60,23 +60,23 @@ class Position {
 struct Event {
   std::string topic;
   std::string payload;
-  std::string id;             // empty: a UUIDv7 is made
-  std::string key;            // what must stay in order; empty: the topic
+  std::string id;   // empty: a UUIDv7 is made
+  std::string key;  // what must stay in order; empty: the topic
   std::string content_type;
-  std::string client;         // who published, within the node; "" is the node itself
+  std::string client;  // who published, within the node; "" is the node itself
   HeaderPairs headers;
-  WallTime time{};            // of the publisher; zero: when it was accepted
-  WallTime expires{};         // zero: never
+  WallTime time{};     // of the publisher; zero: when it was accepted
+  WallTime expires{};  // zero: never
 };
 
 struct EventView {
   std::string_view topic;
   std::string_view payload;
-  std::string_view id;        // text given by the publisher; empty: `uuid` is the id
-  std::string_view key;       // empty: the topic
+  std::string_view id;   // text given by the publisher; empty: `uuid` is the id
+  std::string_view key;  // empty: the topic
   std::string_view content_type;
   std::string_view client;
-  std::string_view headers;   // packed, see headers.h
+  std::string_view headers;  // packed, see headers.h
   Uuid uuid;
   WallTime time{};
   WallTime expires{};
@@ -114,7 +114,7 @@ class EventBatch {
   const std::vector<EventView>& events() const { return events_; }
   bool empty() const { return events_.empty(); }
   std::size_t size() const { return events_.size(); }
-  std::size_t bytes() const { return bytes_; }   // of the events, without overhead
+  std::size_t bytes() const { return bytes_; }  // of the events, without overhead
 
  private:
   std::string_view copy(std::string_view bytes);

@@ -27,9 +27,9 @@ std::string_view take_level(std::string_view& rest) {
 
 struct FilterTrie::Node {
   std::unordered_map<std::string, std::unique_ptr<Node>, TextHash, std::equal_to<>> children;
-  std::unique_ptr<Node> plus;       // '+'
-  std::vector<Value> here;          // filters that end here, ascending
-  std::vector<Value> below;         // filters that end with '#' below here, ascending
+  std::unique_ptr<Node> plus;  // '+'
+  std::vector<Value> here;     // filters that end here, ascending
+  std::vector<Value> below;    // filters that end with '#' below here, ascending
 
   bool empty() const { return children.empty() && !plus && here.empty() && below.empty(); }
 
@@ -83,7 +83,7 @@ bool FilterTrie::erase(std::string_view filter, Value value) {
       break;
     }
     const auto found = node->children.find(level);
-    Node* next = level == "+"                      ? node->plus.get()
+    Node* next = level == "+"                    ? node->plus.get()
                  : found != node->children.end() ? found->second.get()
                                                  : nullptr;
     if (next == nullptr) return false;

@@ -31,8 +31,10 @@ std::optional<std::string_view> take_text(std::string_view& rest) {
 
 Status append_header(std::string& packed, std::string_view name, std::string_view value) {
   if (name.size() > kTextMax || value.size() > kTextMax) {
-    return fail(Errc::TooLarge, fmt::format("headers: a name or value has {} bytes, over the limit of "
-                                            "{}", std::max(name.size(), value.size()), kTextMax));
+    return fail(Errc::TooLarge,
+                fmt::format("headers: a name or value has {} bytes, over the limit of "
+                            "{}",
+                            std::max(name.size(), value.size()), kTextMax));
   }
   append_text(packed, name);
   append_text(packed, value);

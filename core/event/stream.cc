@@ -16,9 +16,10 @@ Status check_stream(const StreamOptions& stream) {
   const bool built_in = stream.name == kBuiltIn;
   if (built_in != stream.topics.empty()) {
     return fail(Errc::Invalid,
-                built_in ? "stream: \"events\" takes what no other stream does (leave its topics out)"
-                         : fmt::format("stream: \"{}\" has no topics (give it at least one filter)",
-                                       stream.name));
+                built_in
+                    ? "stream: \"events\" takes what no other stream does (leave its topics out)"
+                    : fmt::format("stream: \"{}\" has no topics (give it at least one filter)",
+                                  stream.name));
   }
   for (const std::string& filter : stream.topics) {
     if (auto status = check_filter(filter, limits); !status) {
@@ -41,9 +42,12 @@ Result<Durability> parse_durability(std::string_view text) {
 
 std::string_view name(Durability durability) {
   switch (durability) {
-    case Durability::Fsync: return "fsync";
-    case Durability::Os: return "os";
-    case Durability::Memory: return "memory";
+    case Durability::Fsync:
+      return "fsync";
+    case Durability::Os:
+      return "os";
+    case Durability::Memory:
+      return "memory";
   }
   return "";
 }

@@ -30,11 +30,11 @@ struct Retain {
 
 struct StreamOptions {
   std::string name;
-  std::vector<std::string> topics;   // filters
+  std::vector<std::string> topics;       // filters
   std::optional<Durability> durability;  // unset: the store's
   Priority priority = Priority::Normal;
   Retain retain;
-  std::optional<Duration> ttl;       // also what is still owed goes after this
+  std::optional<Duration> ttl;  // also what is still owed goes after this
   OnFull on_full = OnFull::Reject;
 };
 
@@ -49,7 +49,7 @@ class StreamTable {
   //                  change its options, then without topics
   static Result<StreamTable> make(std::vector<StreamOptions> streams, Durability durability);
 
-  std::size_t find(std::string_view topic) const;  // index into streams()
+  std::size_t find(std::string_view topic) const;                         // index into streams()
   const std::vector<StreamOptions>& streams() const { return streams_; }  // durability is set
 
  private:

@@ -13,5 +13,4 @@ namespace marram {
 }  // namespace marram
 
 #define MARRAM_ASSERT(condition, sentence) \
-  ((condition) ? void(0)                   \
-               : ::marram::assertion_failed(#condition, sentence, __FILE__, __LINE__))
+  ((condition) ? void(0) : ::marram::assertion_failed(#condition, sentence, __FILE__, __LINE__))

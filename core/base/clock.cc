@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <charconv>
 #include <optional>
 
 #include "core/base/quantity.h"
@@ -40,7 +38,9 @@ bool take_any(std::string_view& text, std::string_view of) {
   return true;
 }
 
-Duration take_fraction(std::string_view& text) {
+// At least one digit; what is finer than a microsecond is cut off.
+std::optional<Duration> take_fraction(std::string_view& text) {
+  if (text.empty() || text.front() < '0' || text.front() > '9') return {};
   std::int64_t micros = 0;
   std::int64_t unit = 100'000;
   while (!text.empty() && text.front() >= '0' && text.front() <= '9') {
@@ -91,7 +91,11 @@ std::optional<WallTime> parse_iso(std::string_view text) {
     const auto seconds = take_number(text, 2);
     if (!seconds || *seconds > 60) return {};
     *time += std::chrono::seconds(*seconds);
-    if (take_any(text, ".,")) *time += take_fraction(text);
+    if (take_any(text, ".,")) {
+      const auto fraction = take_fraction(text);
+      if (!fraction) return {};
+      *time += *fraction;
+    }
   }
   const auto zone = take_zone(text);
   if (!zone || !text.empty()) return {};
@@ -123,7 +127,8 @@ Result<WallTime> parse_time(std::string_view text, WallTime now) {
     return *time;
   }
   return fail(Errc::Invalid, fmt::format("time: cannot read \"{}\" (write 2026-11-24T14:00:00Z, "
-                                         "or -1h for an hour ago)", text));
+                                         "or -1h for an hour ago)",
+                                         text));
 }
 
 }  // namespace marram

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <vector>
@@ -22,7 +23,8 @@ bool watch_forks() {
 
 void fill_random(void* out, std::size_t bytes) {
   const auto got = ::getrandom(out, bytes, 0);
-  MARRAM_ASSERT(got == static_cast<ssize_t>(bytes), "the kernel gives up to 256 random bytes whole");
+  MARRAM_ASSERT(got == static_cast<ssize_t>(bytes),
+                "the kernel gives up to 256 random bytes whole");
 }
 
 int hex_value(char c) {
@@ -73,7 +75,9 @@ Uuid UuidMaker::make(WallTime now) {
     generation_ = generation;
     reseed();
   }
-  const auto millis = static_cast<std::uint64_t>(now.time_since_epoch().count() / 1000);
+  // A clock before 1970 is one that goes back.
+  const auto millis =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(now.time_since_epoch().count() / 1000, 0));
   // RFC 9562, section 6.2, method 1: within a millisecond, or when the clock
   // goes back, a 12-bit counter grows and carries into the time.
   if (millis > last_millis_) {
@@ -90,7 +94,8 @@ Uuid UuidMaker::make(WallTime now) {
 
   Uuid uuid;
   for (int i = 0; i < 6; ++i) {
-    uuid.bytes[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(last_millis_ >> (40 - 8 * i));
+    uuid.bytes[static_cast<std::size_t>(i)] =
+        static_cast<std::uint8_t>(last_millis_ >> (40 - 8 * i));
   }
   uuid.bytes[6] = static_cast<std::uint8_t>(0x70 | (counter_ >> 8));
   uuid.bytes[7] = static_cast<std::uint8_t>(counter_);

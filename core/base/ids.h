@@ -35,7 +35,7 @@ class UuidMaker {
  private:
   void reseed();
 
-  std::uint64_t state_[2];      // xoroshiro128++
+  std::uint64_t state_[2];  // xoroshiro128++
   std::uint64_t last_millis_ = 0;
   std::uint32_t counter_ = 0;
   std::uint64_t generation_ = 0;  // of fork(); another one reseeds

@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "core/base/clock.h"
+#include "core/base/utf8.h"
 
 namespace marram {
 
@@ -15,35 +16,33 @@ namespace {
 
 constexpr std::string_view kLevels[] = {"debug", "info", "warn", "error"};
 
+// JSON text; bytes that are no UTF-8 become U+FFFD, so that every line parses.
 void append_json_text(std::string& out, std::string_view text) {
   out += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t start = at;
+    const auto point = next_code_point(text, at);
+    if (!point) {
+      ++at;
+      out += "\\ufffd";
+    } else if (*point == '"' || *point == '\\') {
       out += '\\';
-      out += c;
-    } else if (byte < 0x20 || byte == 0x7F) {
-      out += fmt::format("\\u{:04x}", byte);
+      out += text[start];
+    } else if (is_control(*point)) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(*point));
     } else {
-      out += c;
+      out += text.substr(start, at - start);
     }
   }
   out += '"';
 }
 
-// Control characters, which could forge lines or drive a terminal, become '?'.
-std::string printable(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  }
-  return out;
-}
-
 class StderrLog : public Log {
  public:
   StderrLog(bool json, LogLevel least, std::string node)
-      : json_(json), least_(least), node_(std::move(node)),
+      : json_(json),
+        least_(least),
+        node_(std::move(node)),
         out_("marram", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
     out_.set_pattern("%v");
     out_.set_level(spdlog::level::trace);
@@ -61,9 +60,9 @@ class StderrLog : public Log {
  private:
   std::string json_line(LogLevel level, std::string_view component, std::string_view message,
                         LogFields fields) const {
-    std::string out = fmt::format(R"({{"time":"{}","level":"{}","msg":)",
-                                  iso_text(Clock::system().wall()),
-                                  kLevels[static_cast<int>(level)]);
+    std::string out =
+        fmt::format(R"({{"time":"{}","level":"{}","msg":)", iso_text(Clock::system().wall()),
+                    kLevels[static_cast<int>(level)]);
     append_json_text(out, message);
     out += ",\"component\":";
     append_json_text(out, component);

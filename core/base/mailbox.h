@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -45,39 +46,46 @@ class Mailbox {
  public:
   // False, and `item` is dropped, after close().
   bool post(T item) {
-    bool wake = false;
+    std::shared_ptr<const Signal> wake;
     {
       const std::lock_guard lock(mutex_);
       if (closed_) return false;
       items_.push_back(std::move(item));
-      wake = std::exchange(idle_, false);
+      if (std::exchange(idle_, false)) wake = signal_;
     }
-    if (wake) signal_.signal();
+    // Without the lock, so that the reader does not wake up to wait for it; the
+    // reader may have taken the item and destroyed the mailbox by now.
+    if (wake) wake->signal();
     return true;
   }
 
   // Swaps everything that waits into `out`, which is cleared first.  False when
-  // there was nothing; only then does the next post() signal fd().
+  // there was nothing; only then does the next post() signal fd().  Wake-ups that
+  // find nothing are possible.
   bool take(std::vector<T>& out) {
     out.clear();
     const std::lock_guard lock(mutex_);
     items_.swap(out);
     if (!out.empty()) return true;
-    if (!std::exchange(idle_, !closed_) && !closed_) signal_.clear();
+    idle_ = !closed_;
+    // Also when it was idle before: the signal of the last post may come late.
+    if (!closed_) signal_->clear();
     return false;
   }
 
   // Waits for fd() to be readable.  False when the time passed.
-  bool wait(std::optional<std::chrono::microseconds> timeout) { return signal_.wait(timeout); }
+  bool wait(std::optional<std::chrono::microseconds> timeout) { return signal_->wait(timeout); }
 
   // No more posts; what was posted can still be taken; fd() stays readable.
   void close() {
+    std::shared_ptr<const Signal> wake;
     {
       const std::lock_guard lock(mutex_);
       closed_ = true;
       idle_ = false;
+      wake = signal_;
     }
-    signal_.signal();
+    wake->signal();
   }
 
   bool closed() const {
@@ -85,14 +93,14 @@ class Mailbox {
     return closed_;
   }
 
-  int fd() const { return signal_.fd(); }
+  int fd() const { return signal_->fd(); }
 
  private:
   mutable std::mutex mutex_;
   std::vector<T> items_;
   bool idle_ = true;
   bool closed_ = false;
-  Signal signal_;
+  std::shared_ptr<const Signal> signal_ = std::make_shared<const Signal>();
 };
 
 // One value, set once by another thread.

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <optional>
 
 namespace marram {
@@ -16,12 +16,8 @@ struct Unit {
   double factor;
 };
 
-constexpr std::array<Unit, 6> kDurations = {{{"us", 1},
-                                             {"ms", 1e3},
-                                             {"s", 1e6},
-                                             {"m", 60e6},
-                                             {"h", 3600e6},
-                                             {"d", 86400e6}}};
+constexpr std::array<Unit, 6> kDurations = {
+    {{"us", 1}, {"ms", 1e3}, {"s", 1e6}, {"m", 60e6}, {"h", 3600e6}, {"d", 86400e6}}};
 
 constexpr std::array<Unit, 10> kBytes = {{{"", 1},
                                           {"B", 1},
@@ -41,11 +37,12 @@ struct Parsed {
 
 std::optional<Parsed> split(std::string_view text) {
   const std::size_t end = text.find_first_not_of("0123456789.");
-  const std::string digits(text.substr(0, end));
+  const std::string_view digits = text.substr(0, end);
   if (digits.empty() || digits.front() == '.') return {};
-  char* stop = nullptr;
-  const double number = std::strtod(digits.c_str(), &stop);
-  if (*stop != '\0' || !std::isfinite(number)) return {};
+  double number = 0;
+  const char* const stop = digits.data() + digits.size();
+  const auto [at, error] = std::from_chars(digits.data(), stop, number);
+  if (at != stop || error != std::errc{}) return {};
   std::string_view unit = end == std::string_view::npos ? "" : text.substr(end);
   while (!unit.empty() && unit.front() == ' ') unit.remove_prefix(1);
   return Parsed{number, unit};
@@ -69,21 +66,24 @@ Result<Duration> parse_duration(std::string_view text) {
   const auto micros = scaled(text, kDurations);
   if (micros && *micros <= kHundredYears) return Duration(std::llround(*micros));
   return fail(Errc::Invalid, fmt::format("duration: cannot read \"{}\" (write a number and one of "
-                                         "us, ms, s, m, h, d, such as 30s; at most 100 years)", text));
+                                         "us, ms, s, m, h, d, such as 30s; at most 100 years)",
+                                         text));
 }
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {
   const auto bytes = scaled(text, kBytes);
   if (bytes && *bytes <= 9e18) return static_cast<std::uint64_t>(*bytes);
   return fail(Errc::Invalid, fmt::format("size: cannot read \"{}\" (write a number and one of B, "
-                                         "KiB, MiB, GiB, TiB, such as 256MiB)", text));
+                                         "KiB, MiB, GiB, TiB, such as 256MiB)",
+                                         text));
 }
 
 Result<double> parse_share(std::string_view text) {
   const auto parsed = split(text);
   if (parsed && parsed->unit == "%" && parsed->number <= 100) return parsed->number / 100;
   return fail(Errc::Invalid, fmt::format("share: cannot read \"{}\" (write a percentage from 0% to "
-                                         "100%, such as 5%)", text));
+                                         "100%, such as 5%)",
+                                         text));
 }
 
 std::string duration_text(Duration duration) {

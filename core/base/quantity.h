@@ -22,7 +22,7 @@ Result<std::uint64_t> parse_bytes(std::string_view text);
 // "5%" is 0.05; between 0% and 100%.  Errors: Invalid
 Result<double> parse_share(std::string_view text);
 
-std::string duration_text(Duration duration);     // "1m 30s", "250ms"
-std::string bytes_text(std::uint64_t bytes);      // "1.5 MiB"
+std::string duration_text(Duration duration);  // "1m 30s", "250ms"
+std::string bytes_text(std::uint64_t bytes);   // "1.5 MiB"
 
 }  // namespace marram

@@ -10,9 +10,9 @@ namespace marram {
 
 std::string_view name(Errc code) {
   static constexpr std::array<std::string_view, 18> kNames = {
-      "invalid",     "too_large", "not_found", "exists",   "busy", "full",
-      "overloaded",  "timed_out", "closed",    "unreachable", "refused", "protocol",
-      "io",          "corrupt",   "version",   "config",   "unsupported", "forked"};
+      "invalid",    "too_large", "not_found", "exists",      "busy",        "full",
+      "overloaded", "timed_out", "closed",    "unreachable", "refused",     "protocol",
+      "io",         "corrupt",   "version",   "config",      "unsupported", "forked"};
   return kNames.at(static_cast<std::size_t>(code));
 }
 

@@ -15,24 +15,24 @@
 namespace marram {
 
 enum class Errc {
-  Invalid,         // the caller's input breaks a rule; nothing was done
-  TooLarge,        // over a limit; the message names the limit and its config key
-  NotFound,        // no such stream, consumer, route or event
-  Exists,          // the name is taken by something of another kind
-  Busy,            // in use by another owner or member
-  Full,            // the store refuses new events until space is free
-  Overloaded,      // too much is waiting already; try again
-  TimedOut,        // no answer in time; the outcome is unknown
-  Closed,          // the node, client or subscription has been closed
-  Unreachable,     // the other side cannot be reached
-  Refused,         // the other side, or a rule of access, said no
-  Protocol,        // bytes that break the protocol; the connection is given up
-  Io,              // the operating system or the disk failed
-  Corrupt,         // stored data cannot be read back
-  Version,         // a file, frame or peer of a version this build does not speak
-  Config,          // the configuration is wrong; the message has file:line:column
-  Unsupported,     // a part of a protocol that this build does not offer
-  Forked,          // used in a child after fork(); open a new one there
+  Invalid,      // the caller's input breaks a rule; nothing was done
+  TooLarge,     // over a limit; the message names the limit and its config key
+  NotFound,     // no such stream, consumer, route or event
+  Exists,       // the name is taken by something of another kind
+  Busy,         // in use by another owner or member
+  Full,         // the store refuses new events until space is free
+  Overloaded,   // too much is waiting already; try again
+  TimedOut,     // no answer in time; the outcome is unknown
+  Closed,       // the node, client or subscription has been closed
+  Unreachable,  // the other side cannot be reached
+  Refused,      // the other side, or a rule of access, said no
+  Protocol,     // bytes that break the protocol; the connection is given up
+  Io,           // the operating system or the disk failed
+  Corrupt,      // stored data cannot be read back
+  Version,      // a file, frame or peer of a version this build does not speak
+  Config,       // the configuration is wrong; the message has file:line:column
+  Unsupported,  // a part of a protocol that this build does not offer
+  Forked,       // used in a child after fork(); open a new one there
 };
 
 // The stable text of a code, as docs/errors.md and Python name it: "too_large".

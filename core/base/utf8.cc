@@ -25,8 +25,24 @@ std::optional<char32_t> next_code_point(std::string_view text, std::size_t& at) 
 
 bool is_control(char32_t point) { return point < 0x20 || (point >= 0x7F && point < 0xA0); }
 
+bool is_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    if (static_cast<unsigned char>(text[at]) < 0x80) {
+      ++at;
+    } else if (!next_code_point(text, at)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 std::optional<std::size_t> find_unprintable(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    if (byte >= 0x20 && byte < 0x7F) {  // most text, every event: kept short
+      ++at;
+      continue;
+    }
     const std::size_t start = at;
     const auto point = next_code_point(text, at);
     if (!point || is_control(*point)) return start;

@@ -17,6 +17,9 @@ std::optional<char32_t> next_code_point(std::string_view text, std::size_t& at);
 // C0, DEL and C1: what could forge a log line or drive a terminal.
 bool is_control(char32_t point);
 
+// Control characters are let through.
+bool is_utf8(std::string_view text);
+
 // Byte offset of the first byte that is no UTF-8 or begins a control character.
 std::optional<std::size_t> find_unprintable(std::string_view text);
 

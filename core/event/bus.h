@@ -238,7 +238,7 @@ class Subscription {
   Status open();
 
   // Up to `max` events; waits until there is at least one.  Empty when the time
-  // passed.  Gaps met on the way are in gaps() afterwards.
+  // passed.  Gaps met on the way are in take_gaps() afterwards.
   //
   // Errors: Closed and what ended the subscription
   Result<std::vector<Delivery>> fetch(std::size_t max, std::optional<Duration> timeout);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/base/utf8.h"
 #include "core/event/topic.h"
 
 namespace marram {
@@ -13,24 +14,42 @@ namespace {
 
 constexpr std::size_t kBlockBytes = 64 << 10;
 
+struct Field {
+  std::string_view what;
+  std::string_view text;
+  std::size_t most;
+  std::string_view key;
+};
+
 Status check_size(std::string_view what, std::size_t size, std::size_t most, std::string_view key) {
   if (size <= most) return {};
-  return fail(Errc::TooLarge, fmt::format("event: the {} has {}, over the limit of {} (raise "
+  return fail(Errc::TooLarge, fmt::format("event: the {} has {} bytes, over the limit of {} (raise "
                                           "limits.{})",
                                           what, size, most, key));
 }
 
 Status check_headers(std::string_view packed, const Limits& limits) {
-  if (auto status = check_size("headers in bytes", packed.size(), limits.headers_bytes_max,
-                               "headers_bytes_max");
+  if (auto status =
+          check_size("headers", packed.size(), limits.headers_bytes_max, "headers_bytes_max");
       !status) {
     return status;
   }
   HeaderReader reader(packed);
   std::size_t count = 0;
-  while (reader.next()) ++count;
+  while (const auto header = reader.next()) {
+    ++count;
+    if (!is_utf8(header->first) || !is_utf8(header->second)) {
+      return fail(Errc::Invalid, fmt::format("event: the header \"{}\" is no UTF-8 (encode binary "
+                                             "values, as in base64)",
+                                             printable(header->first)));
+    }
+  }
   if (!reader.ok()) return fail(Errc::Invalid, "event: the headers are not packed as they must be");
-  return check_size("number of headers", count, limits.headers_max, "headers_max");
+  if (count <= limits.headers_max) return {};
+  return fail(Errc::TooLarge,
+              fmt::format("event: there are {} headers, over the limit of {} (raise "
+                          "limits.headers_max)",
+                          count, limits.headers_max));
 }
 
 }  // namespace
@@ -59,22 +78,24 @@ Status check_event(const EventView& event, const Limits& limits) {
         Errc::Refused,
         fmt::format("event: topic \"{}\" begins with $, which is Marram's own", event.topic));
   }
-  struct Field {
-    std::string_view what;
-    std::size_t size;
-    std::size_t most;
-    std::string_view key;
-  };
-  const Field fields[] = {
-      {"payload in bytes", event.payload.size(), limits.payload_bytes_max, "payload_bytes_max"},
-      {"key in bytes", event.key.size(), limits.key_bytes_max, "key_bytes_max"},
-      {"id in bytes", event.id.size(), limits.id_bytes_max, "id_bytes_max"},
-      {"client in bytes", event.client.size(), limits.name_bytes_max, "name_bytes_max"},
-      {"content type in bytes", event.content_type.size(), limits.name_bytes_max,
-       "name_bytes_max"}};
-  for (const Field& field : fields) {
-    if (auto status = check_size(field.what, field.size, field.most, field.key); !status) {
-      return status;
+  if (auto status = check_size("payload", event.payload.size(), limits.payload_bytes_max,
+                               "payload_bytes_max");
+      !status) {
+    return status;
+  }
+  const std::size_t name_max = limits.name_bytes_max;
+  for (const auto& [what, text, most, key] : {
+           Field{"key", event.key, limits.key_bytes_max, "key_bytes_max"},
+           Field{"id", event.id, limits.id_bytes_max, "id_bytes_max"},
+           Field{"client", event.client, name_max, "name_bytes_max"},
+           Field{"content type", event.content_type, name_max, "name_bytes_max"},
+       }) {
+    if (text.empty()) continue;
+    if (auto status = check_size(what, text.size(), most, key); !status) return status;
+    if (find_unprintable(text)) {
+      return fail(Errc::Invalid, fmt::format("event: the {} \"{}\" has a byte that is no printable "
+                                             "UTF-8",
+                                             what, printable(text)));
     }
   }
   return event.headers.empty() ? Status() : check_headers(event.headers, limits);

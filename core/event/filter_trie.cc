@@ -33,6 +33,12 @@ struct FilterTrie::Node {
 
   bool empty() const { return children.empty() && !plus && here.empty() && below.empty(); }
 
+  std::size_t count() const {
+    std::size_t nodes = 1 + (plus ? plus->count() : 0);
+    for (const auto& [level, child] : children) nodes += child->count();
+    return nodes;
+  }
+
   void collect(std::string_view rest, bool wildcards, std::vector<Value>& out) const;
 };
 
@@ -42,6 +48,7 @@ FilterTrie::FilterTrie(FilterTrie&&) noexcept = default;
 FilterTrie& FilterTrie::operator=(FilterTrie&&) noexcept = default;
 
 std::size_t FilterTrie::size() const { return size_; }
+std::size_t FilterTrie::nodes() const { return root_->count(); }
 
 void FilterTrie::insert(std::string_view filter, Value value) {
   Node* node = root_.get();

@@ -29,7 +29,8 @@ class FilterTrie {
   // Replaces `out` by the values of all matching filters, ascending, each once.
   void match(std::string_view topic, std::vector<Value>& out) const;
 
-  std::size_t size() const;  // pairs
+  std::size_t size() const;   // pairs
+  std::size_t nodes() const;  // levels kept, the root included; walks them all
 
  private:
   struct Node;

@@ -46,6 +46,8 @@ int spawn(pid_t& pid, const Process::Options& options, int in, int out) {
     ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, options.stderr_file.c_str(),
                                        O_WRONLY | O_CREAT | O_APPEND, 0600);
   }
+  // Sockets that a library opened without O_CLOEXEC would stay open in the child.
+  ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
   // The child starts with no signal blocked or ignored, whatever this thread does.
   sigset_t none;
   sigset_t all;
@@ -53,14 +55,17 @@ int spawn(pid_t& pid, const Process::Options& options, int in, int out) {
   ::sigfillset(&all);
   ::posix_spawnattr_setsigmask(&attributes, &none);
   ::posix_spawnattr_setsigdefault(&attributes, &all);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  ::posix_spawnattr_setpgroup(&attributes, 0);
+  const int group = options.own_group ? POSIX_SPAWN_SETPGROUP : 0;
+  ::posix_spawnattr_setflags(
+      &attributes, static_cast<short>(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | group));
 
   std::vector<std::string> texts = options.arguments;
   std::vector<char*> arguments;
   for (std::string& text : texts) arguments.push_back(text.data());
   arguments.push_back(nullptr);
-  const int error = ::posix_spawn(&pid, arguments[0], &actions, &attributes, arguments.data(),
-                                  environ);
+  const int error =
+      ::posix_spawn(&pid, arguments[0], &actions, &attributes, arguments.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   return error;

@@ -18,9 +18,10 @@ class Process {
   struct Options {
     std::vector<std::string> arguments;  // arguments[0] is the program's path
     std::string stderr_file;             // empty: our own stderr
+    bool own_group = false;              // Ctrl-C on a terminal reaches it only through us
   };
 
-  // stdin and stdout are pipes; ours do not leak into other children.
+  // stdin and stdout are pipes; of our other files the child gets stderr only.
   // Errors: Io
   static Result<Process> start(const Options& options);
   Process(Process&& other) noexcept;
@@ -28,7 +29,7 @@ class Process {
   ~Process();  // kills and waits
 
   pid_t pid() const { return pid_; }
-  int stdout_fd() const { return stdout_; }         // does not block
+  int stdout_fd() const { return stdout_; }  // does not block
   // Writes all of it, or fails when the child has closed its end.  Errors: Io
   Status write_stdin(std::string_view text);
   void close_stdin();

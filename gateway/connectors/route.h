@@ -44,23 +44,23 @@ struct RouteOptions {
   std::string to;                 // mqtt://HOST[:PORT] or mqtts://HOST[:PORT]; also for In
   std::string topic;              // template; empty: {topic}
   std::string user;
-  std::string password;           // itself, not where it is kept
+  std::string password;  // itself, not where it is kept
   RouteTls tls;
   MqttVersion protocol = MqttVersion::V5;
-  std::string client_id;          // empty: "marram-<node>-<route>"
-  std::size_t in_flight = 100;    // events sent and not yet acknowledged
+  std::string client_id;        // empty: "marram-<node>-<route>"
+  std::size_t in_flight = 100;  // events sent and not yet acknowledged
   std::chrono::seconds keep_alive{30};
-  int qos = 1;                    // the only one so far
+  int qos = 1;  // the only one so far
   OnPoison on_poison = OnPoison::Pause;
 };
 
 // Where `to` points.
 struct RouteTarget {
   bool tls = false;
-  std::string host;               // without brackets
+  std::string host;  // without brackets
   std::uint16_t port = 1883;
 
-  std::string text() const;       // "mqtts://broker.example:8883"
+  std::string text() const;  // "mqtts://broker.example:8883"
   bool operator==(const RouteTarget&) const = default;
 };
 

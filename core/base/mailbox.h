@@ -45,7 +45,10 @@ template <class T>
 class Mailbox {
  public:
   // False, and `item` is dropped, after close().
-  bool post(T item) {
+  bool post(T item) { return offer(item); }
+
+  // As post(), but after close() `item` is left as it was.
+  bool offer(T& item) {
     std::shared_ptr<const Signal> wake;
     {
       const std::lock_guard lock(mutex_);

@@ -1,0 +1,51 @@
+// The Store on a disk: lock file, writer and reader, put together.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/store/board.h"
+#include "core/store/committer.h"
+#include "core/store/lock_file.h"
+#include "core/store/reader.h"
+#include "core/store/store.h"
+#include "core/store/writer.h"
+
+namespace marram::store {
+
+class DiskStore : public Store {
+ public:
+  DiskStore(StoreOptions options, StoreListener& listener, Log& log, const Clock& clock,
+            LockFile lock);
+  ~DiskStore() override;
+  Status start();
+
+  const std::string& node_id() const override { return node_id_; }
+  std::vector<LogRecord> logs() const override { return board_.logs(); }
+  std::vector<ConsumerRecord> consumers() const override { return consumers_; }
+  Status submit(std::unique_ptr<EventBatch>&& batch, ListenerPtr listener,
+                std::uint64_t token) override;
+  void put_consumer(ConsumerRecord record, ConsumerDone done) override;
+  void remove_consumer(std::uint32_t no, std::function<void(Status)> done) override;
+  void save_cursors(std::vector<CursorMove> moves) override;
+  void read(ReadRequest request, std::function<void(Result<ReadResult>)> done) override;
+  void find_time(std::uint32_t log, WallTime time,
+                 std::function<void(Result<std::uint64_t>)> done) override;
+  StoreStatus status() const override { return board_.status(); }
+  void close() override;
+
+ private:
+  const StoreOptions options_;
+  std::optional<LockFile> lock_;     // given up last
+  Guarded<bool> closed_;
+  Board board_;
+  Committer committer_;
+  std::string node_id_;
+  std::vector<ConsumerRecord> consumers_;
+  std::unique_ptr<Writer> writer_;
+  std::unique_ptr<Reader> reader_;
+};
+
+}  // namespace marram::store

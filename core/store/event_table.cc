@@ -1,0 +1,59 @@
+#include "core/store/event_table.h"
+
+#include "core/store/header_json.h"
+
+namespace marram::store {
+
+namespace {
+
+void bind_optional(Statement& statement, int parameter, std::string_view text) {
+  if (text.empty()) {
+    statement.bind_null(parameter);
+  } else {
+    statement.bind(parameter, text);
+  }
+}
+
+}  // namespace
+
+Status EventTable::prepare(Connection& connection) {
+  return Preparer(connection)
+      .add(insert_, "INSERT INTO event (position, recorded, total, time, expires, id, topic, key, "
+                    "content_type, client, headers, payload) "
+                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")
+      .add(erase_, "DELETE FROM event WHERE position BETWEEN ?1 AND ?2")
+      .done();
+}
+
+Status EventTable::insert(const EventView& event, std::uint64_t total) {
+  insert_.bind(1, event.position.packed())
+      .bind(2, event.recorded.time_since_epoch().count())
+      .bind(3, static_cast<std::int64_t>(total))
+      .bind(4, event.time.time_since_epoch().count());
+  if (event.expires == WallTime()) {
+    insert_.bind_null(5);
+  } else {
+    insert_.bind(5, event.expires.time_since_epoch().count());
+  }
+  if (event.id.empty()) {
+    const auto& bytes = event.uuid.bytes;
+    insert_.bind_blob(6, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  } else {
+    insert_.bind(6, event.id);
+  }
+  insert_.bind(7, event.topic);
+  bind_optional(insert_, 8, event.key);
+  bind_optional(insert_, 9, event.content_type);
+  bind_optional(insert_, 10, event.client);
+  headers_.clear();
+  if (!event.headers.empty()) append_header_json(headers_, event.headers);
+  bind_optional(insert_, 11, headers_);
+  insert_.bind_blob(12, event.payload);
+  return insert_.run();
+}
+
+Status EventTable::erase(Position from, Position to) {
+  return erase_.bind(1, from.packed()).bind(2, to.packed()).run();
+}
+
+}  // namespace marram::store

@@ -1,0 +1,95 @@
+#include "core/store/reader.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "core/store/schema.h"
+
+namespace marram::store {
+
+namespace {
+
+Error closed() { return {Errc::Closed, "store: closed (open it again)"}; }
+
+// The events of such a log have never been on disk.
+ReadResult read_memory(const LogRecord& log, std::uint64_t after) {
+  ReadResult result;
+  result.batch = std::make_shared<EventBatch>();
+  result.upto = std::max(log.head, after);
+  if (after < log.head) result.gaps.push_back({log.no, after + 1, log.head, "memory"});
+  return result;
+}
+
+bool is_memory(const LogRecord& log) { return log.first == log.head + 1 && log.bytes == 0; }
+
+}  // namespace
+
+Reader::Reader(std::filesystem::path path, std::string vfs, const Board& board)
+    : path_(std::move(path)), vfs_(std::move(vfs)), board_(board), thread_([this] { loop(); }) {}
+
+Reader::~Reader() { close(); }
+
+void Reader::read(Store::ReadRequest request, std::function<void(Result<ReadResult>)> done) {
+  const Job job = [this, request = std::move(request), done] { done(read(request)); };
+  if (!box_.post(job)) done(tl::unexpected(closed()));
+}
+
+void Reader::find_time(std::uint32_t log, WallTime time,
+                       std::function<void(Result<std::uint64_t>)> done) {
+  const Job job = [this, log, time, done] { done(find_time(log, time)); };
+  if (!box_.post(job)) done(tl::unexpected(closed()));
+}
+
+void Reader::loop() {
+  std::vector<Job> jobs;
+  for (;;) {
+    while (box_.take(jobs)) {
+      for (const Job& job : jobs) job();
+    }
+    if (box_.closed()) break;
+    box_.wait({});
+  }
+  drop();
+}
+
+Result<EventReader*> Reader::open() {
+  if (events_) return events_.get();
+  auto connection = Connection::open(path_, Access::ReadOnly, vfs_);
+  if (!connection) return tl::unexpected(connection.error());
+  if (auto status = prepare_reading(*connection); !status) return tl::unexpected(status.error());
+  connection_ = std::make_unique<Connection>(std::move(*connection));
+  events_ = std::make_unique<EventReader>(*connection_);
+  return events_.get();
+}
+
+void Reader::drop() {
+  events_.reset();
+  connection_.reset();
+}
+
+Result<ReadResult> Reader::read(const Store::ReadRequest& request) {
+  const auto log = board_.log(request.log);
+  if (log && is_memory(*log)) return read_memory(*log, request.after);
+  const auto events = open();
+  if (!events) return tl::unexpected(events.error());
+  auto result = (*events)->read(request);
+  if (!result && result.error().code != Errc::NotFound) drop();
+  return result;
+}
+
+Result<std::uint64_t> Reader::find_time(std::uint32_t log, WallTime time) {
+  const auto known = board_.log(log);
+  if (known && is_memory(*known)) return known->head + 1;
+  const auto events = open();
+  if (!events) return tl::unexpected(events.error());
+  auto found = (*events)->find_time(log, time);
+  if (!found && found.error().code != Errc::NotFound) drop();
+  return found;
+}
+
+void Reader::close() {
+  box_.close();
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace marram::store

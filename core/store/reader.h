@@ -1,0 +1,51 @@
+// The reader thread: a read-only connection for those who have fallen behind.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "core/base/mailbox.h"
+#include "core/store/board.h"
+#include "core/store/event_reader.h"
+
+namespace marram::store {
+
+// Threads: any, but for what the constructor starts.
+class Reader {
+ public:
+  // `board` outlives the object.  The file is opened at the first job.
+  Reader(std::filesystem::path path, std::string vfs, const Board& board);
+  ~Reader();
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  // Each `done` is called, with Closed after close().
+  void read(Store::ReadRequest request, std::function<void(Result<ReadResult>)> done);
+  void find_time(std::uint32_t log, WallTime time,
+                 std::function<void(Result<std::uint64_t>)> done);
+  // Does what was asked before, then ends the thread.
+  void close();
+
+ private:
+  using Job = std::function<void()>;
+
+  void loop();
+  Result<EventReader*> open();
+  Result<ReadResult> read(const Store::ReadRequest& request);
+  Result<std::uint64_t> find_time(std::uint32_t log, WallTime time);
+  void drop();
+
+  const std::filesystem::path path_;
+  const std::string vfs_;
+  const Board& board_;
+  std::unique_ptr<Connection> connection_;   // of the thread, as is the next
+  std::unique_ptr<EventReader> events_;
+  Mailbox<Job> box_;
+  std::thread thread_;
+};
+
+}  // namespace marram::store

@@ -54,6 +54,7 @@ class Committer {
   // Before the first run().
   const std::string& node_id() const { return node_id_; }
   std::vector<ConsumerRecord> consumers() const;
+  WallTime recorded() const { return database_->recorded(); }
 
  private:
   struct Group;

@@ -57,6 +57,7 @@ Status DiskStore::start() {
   if (auto status = committer_.open(); !status) return status;
   node_id_ = committer_.node_id();
   consumers_ = committer_.consumers();
+  last_recorded_ = committer_.recorded();
   writer_ = std::make_unique<Writer>(committer_, options_.limits.queued_bytes_max);
   reader_ = std::make_unique<Reader>(path, options_.vfs, board_);
   return {};

@@ -25,6 +25,7 @@ class DiskStore : public Store {
   const std::string& node_id() const override { return node_id_; }
   std::vector<LogRecord> logs() const override { return board_.logs(); }
   std::vector<ConsumerRecord> consumers() const override { return consumers_; }
+  WallTime last_recorded() const override { return last_recorded_; }
   Status submit(std::unique_ptr<EventBatch>&& batch, ListenerPtr listener,
                 std::uint64_t token) override;
   void put_consumer(ConsumerRecord record, ConsumerDone done) override;
@@ -44,6 +45,7 @@ class DiskStore : public Store {
   Committer committer_;
   std::string node_id_;
   std::vector<ConsumerRecord> consumers_;
+  WallTime last_recorded_{};
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Reader> reader_;
 };

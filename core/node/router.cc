@@ -1,0 +1,159 @@
+#include "core/node/router.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "core/wire/address.h"
+
+namespace marram {
+
+namespace {
+
+constexpr std::size_t kCopiedBytes = 1024;  // up to here a copy costs less than a hand-over
+constexpr int kSendFrames = 256;            // of one peer in the library; bytes: its windows
+constexpr int kLingerMillis = 100;          // for BYE
+constexpr const char* kWatch = "inproc://endpoint-watch";
+
+void free_string(void*, void* hint) { delete static_cast<std::string*>(hint); }
+
+std::string cause(int error) { return std::generic_category().message(error); }
+
+// Whether a process accepts connections at the socket file.
+bool answers(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const int done = ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  const bool alive = done == 0 || errno == EAGAIN;
+  ::close(probe);
+  return alive;
+}
+
+// ZeroMQ removes whatever is at the path; only a dead socket may go.
+Status check_replaceable(const std::string& path) {
+  struct stat file {};
+  if (::lstat(path.c_str(), &file) != 0) return {};
+  if (!S_ISSOCK(file.st_mode)) {
+    return fail(Errc::Invalid, fmt::format("endpoint: cannot bind {}: a file that is no socket is "
+                                           "there (remove it, or choose another path)", path));
+  }
+  if (!answers(path)) return {};
+  return fail(Errc::Busy, fmt::format("endpoint: cannot bind {}: another process answers there (stop "
+                                      "it, or choose another path)", path));
+}
+
+}  // namespace
+
+zmq::message_t to_message(std::string frame) {
+  if (frame.size() <= kCopiedBytes) return zmq::message_t(frame.data(), frame.size());
+  auto* kept = new std::string(std::move(frame));
+  return zmq::message_t(kept->data(), kept->size(), free_string, kept);
+}
+
+Result<std::unique_ptr<Router>> Router::bind(const std::vector<std::string>& endpoints,
+                                             std::size_t frame_bytes_max) {
+  try {
+    std::unique_ptr<Router> router(new Router(frame_bytes_max));
+    for (const std::string& endpoint : endpoints) {
+      if (auto status = router->bind(endpoint); !status) return tl::unexpected(status.error());
+    }
+    return router;
+  } catch (const zmq::error_t& error) {
+    return fail(Errc::Io, fmt::format("endpoint: no socket: {}", error.what()));
+  }
+}
+
+Router::Router(std::size_t frame_bytes_max)
+    : socket_(context_, zmq::socket_type::router), monitor_(context_, zmq::socket_type::pair) {
+  socket_.set(zmq::sockopt::router_mandatory, true);
+  socket_.set(zmq::sockopt::linger, kLingerMillis);
+  socket_.set(zmq::sockopt::handshake_ivl, 5000);
+  socket_.set(zmq::sockopt::sndhwm, kSendFrames);
+  // Twice the limit, so that a frame a bit over it gets its error.
+  socket_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(2 * frame_bytes_max));
+  monitor_.set(zmq::sockopt::linger, 0);
+  if (zmq_socket_monitor(socket_.handle(), kWatch, ZMQ_EVENT_DISCONNECTED) == 0) {
+    monitor_.connect(kWatch);
+  }
+}
+
+Router::~Router() = default;
+
+Status Router::bind(const std::string& endpoint) {
+  const auto address = wire::parse_address("endpoint", endpoint);
+  if (!address) return tl::unexpected(address.error());
+  std::string name = endpoint;
+  if (address->is_ipc()) {
+    if (auto status = check_replaceable(address->path); !status) return status;
+  } else {
+    if (!address->is_loopback()) {
+      return fail(Errc::Refused, fmt::format("endpoint: {} is beyond loopback, where anybody could "
+                                             "read and publish (use 127.0.0.1 or ipc://PATH)",
+                                             endpoint));
+    }
+    const bool v6 = address->host.find(':') != std::string::npos;
+    if (v6) socket_.set(zmq::sockopt::ipv6, true);
+    if (address->host == "localhost") name = fmt::format("tcp://127.0.0.1:{}", address->port);
+  }
+  try {
+    socket_.bind(name);
+  } catch (const zmq::error_t& error) {
+    const Errc code = error.num() == EADDRINUSE ? Errc::Busy : Errc::Io;
+    return fail(code, fmt::format("endpoint: cannot bind {}: {}", endpoint, error.what()));
+  }
+  if (address->is_ipc() && ::chmod(address->path.c_str(), 0600) != 0) {
+    return fail(Errc::Io, fmt::format("endpoint: cannot make {} private: {}", address->path,
+                                      cause(errno)));
+  }
+  endpoints_.push_back(address->is_ipc() ? endpoint : socket_.get(zmq::sockopt::last_endpoint));
+  return {};
+}
+
+std::optional<Router::Incoming> Router::receive() {
+  zmq::message_t peer;
+  if (!socket_.recv(peer, zmq::recv_flags::dontwait)) return {};
+  Incoming incoming{peer.to_string(), {}, true};
+  zmq::message_t part;
+  for (bool more = peer.more(), first = true; more; first = false) {
+    (void)socket_.recv(part, zmq::recv_flags::dontwait);  // parts come together
+    more = part.more();
+    if (first) {
+      incoming.frame = std::move(part);
+      incoming.whole = !more;
+    }
+  }
+  return incoming;
+}
+
+Router::Sent Router::send(const std::string& peer, zmq::message_t& frame) {
+  try {
+    const auto flags = zmq::send_flags::sndmore | zmq::send_flags::dontwait;
+    if (!socket_.send(zmq::buffer(peer), flags)) return Sent::Full;
+    (void)socket_.send(frame, zmq::send_flags::dontwait);
+    return Sent::Yes;
+  } catch (const zmq::error_t&) {
+    return Sent::Gone;  // EHOSTUNREACH
+  }
+}
+
+bool Router::peer_left() {
+  bool left = false;
+  zmq::message_t part;
+  while (monitor_.recv(part, zmq::recv_flags::dontwait)) left = true;
+  return left;
+}
+
+void Router::add_poll_items(std::vector<zmq::pollitem_t>& items, bool input) {
+  if (input) items.push_back({socket_.handle(), 0, ZMQ_POLLIN, 0});
+  items.push_back({monitor_.handle(), 0, ZMQ_POLLIN, 0});
+}
+
+}  // namespace marram

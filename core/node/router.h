@@ -1,0 +1,62 @@
+// The ZeroMQ ROUTER of the client endpoint: bound to its addresses, it takes and
+// sends frames of peers, and tells when one of them may have gone.
+//
+// Threads: made by one, then used by the loop thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+#include <zmq.hpp>
+
+#include "core/base/result.h"
+
+namespace marram {
+
+class Router {
+ public:
+  // Binds every endpoint.  An ipc socket is for this user alone (0600); one that a
+  // dead process left behind is replaced.
+  //
+  // Errors: Invalid  no endpoint that can be bound, or a file is in the way
+  //         Refused  tcp beyond loopback
+  //         Busy     another process answers there
+  //         Io       the system says no
+  static Result<std::unique_ptr<Router>> bind(const std::vector<std::string>& endpoints,
+                                              std::size_t frame_bytes_max);
+  ~Router();
+
+  // As bound, ports filled in.
+  const std::vector<std::string>& endpoints() const { return endpoints_; }
+
+  struct Incoming {
+    std::string peer;
+    zmq::message_t frame;
+    bool whole = true;       // one part, as it must be
+  };
+  std::optional<Incoming> receive();
+
+  // Full: not taken, `frame` is as it was; try again later.
+  enum class Sent { Yes, Full, Gone };
+  Sent send(const std::string& peer, zmq::message_t& frame);
+
+  // Whether a connection ended since the last call.
+  bool peer_left();
+  void add_poll_items(std::vector<zmq::pollitem_t>& items, bool input);
+
+ private:
+  explicit Router(std::size_t frame_bytes_max);
+  Status bind(const std::string& endpoint);
+
+  zmq::context_t context_{1};
+  zmq::socket_t socket_;
+  zmq::socket_t monitor_;
+  std::vector<std::string> endpoints_;
+};
+
+// Hands the string's bytes over without a copy when they are many.
+zmq::message_t to_message(std::string frame);
+
+}  // namespace marram

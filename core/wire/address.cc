@@ -1,5 +1,6 @@
 #include "core/wire/address.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <sys/un.h>
 
@@ -53,7 +54,9 @@ Result<Address> parse_tcp(std::string_view place, std::string_view text) {
 }  // namespace
 
 bool Address::is_loopback() const {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  in_addr v4{};
+  const bool numeric = ::inet_pton(AF_INET, host.c_str(), &v4) == 1;
+  return host == "localhost" || host == "::1" || (numeric && ntohl(v4.s_addr) >> 24 == 127);
 }
 
 Result<Address> parse_address(std::string_view place, std::string_view text) {

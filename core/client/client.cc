@@ -41,7 +41,7 @@ class RemoteClient : public Client {
   const std::string& node_id() const override { return node_id_; }
   const Limits& limits() const override { return limits_; }
 
-  Status submit(std::unique_ptr<EventBatch> batch, ListenerPtr listener,
+  Status submit(std::unique_ptr<EventBatch>&& batch, ListenerPtr listener,
                 std::uint64_t token) override {
     if (auto status = usable(); !status) return status;
     for (const EventView& event : batch->events()) {

@@ -169,11 +169,11 @@ std::optional<Start> read_start(Reader& in) {
   return start;
 }
 
-Open read_open(Reader& in, const Limits& limits) {
+Open read_open(Reader& in) {
   Open open;
   open.id = in.number("subscription");
   open.options.name = in.text("name");
-  open.options.filters = read_texts(in, "filters", limits.filters_per_consumer_max);
+  open.options.filters = read_texts(in, "filters", kFiltersMax);
   open.options.start = read_start(in);
   open.options.in_flight_max = in.number("in_flight_max");
   open.options.in_flight_bytes_max = in.number("in_flight_bytes_max");
@@ -210,11 +210,11 @@ GapNotice read_gap(Reader& in) {
   return notice;
 }
 
-ConsumerInfo read_consumer(Reader& in, const Limits& limits) {
+ConsumerInfo read_consumer(Reader& in) {
   const Reader::Array array = in.array("consumer", 9, kElementsMax);
   ConsumerInfo info;
   info.name = in.text("name");
-  info.filters = read_texts(in, "filters", limits.filters_per_consumer_max);
+  info.filters = read_texts(in, "filters", kFiltersMax);
   info.attributes = in.bytes("attributes");
   info.attached = in.flag("attached");
   info.backlog = in.number("backlog");
@@ -226,13 +226,13 @@ ConsumerInfo read_consumer(Reader& in, const Limits& limits) {
   return info;
 }
 
-ConsumerList read_consumers(Reader& in, const Limits& limits) {
+ConsumerList read_consumers(Reader& in) {
   ConsumerList list;
   list.number = in.number("number");
   list.more = in.flag("more");
-  const Reader::Array array = in.array("consumers", 0, limits.consumers_max);
+  const Reader::Array array = in.array("consumers", 0, kEventsMax);
   for (std::size_t i = 0; i < array.count && in.ok(); ++i) {
-    list.consumers.push_back(read_consumer(in, limits));
+    list.consumers.push_back(read_consumer(in));
   }
   return list;
 }
@@ -282,11 +282,10 @@ Frame Decoder::read_frame(Reader& in, std::uint64_t verb, const Defaults& defaul
     case Verb::Bye: return Bye{read_reason(in)};
     case Verb::Publish: return Publish{in.number("number"), read_events(in, false, defaults, ids_)};
     case Verb::Published: return read_published(in);
-    case Verb::Open: return read_open(in, limits_);
+    case Verb::Open: return read_open(in);
     case Verb::Opened: return OpenAnswer{in.number("subscription"), read_time(in, "now")};
     case Verb::Change:
-      return Change{in.number("subscription"),
-                    read_texts(in, "filters", limits_.filters_per_consumer_max),
+      return Change{in.number("subscription"), read_texts(in, "filters", kFiltersMax),
                     std::string(in.bytes("attributes"))};
     case Verb::Changed: return ChangeAnswer{in.number("subscription"), read_status(in)};
     case Verb::Settle: return read_settle(in);
@@ -300,7 +299,7 @@ Frame Decoder::read_frame(Reader& in, std::uint64_t verb, const Defaults& defaul
     case Verb::Remove: return Remove{in.number("number"), std::string(in.text("name"))};
     case Verb::Removed: return RemoveAnswer{in.number("number"), read_status(in)};
     case Verb::Consumers: return AskConsumers{in.number("number")};
-    case Verb::ConsumerList: return read_consumers(in, limits_);
+    case Verb::ConsumerList: return read_consumers(in);
     case Verb::Status: return AskStatus{in.number("number")};
     case Verb::StatusText: return StatusText{in.number("number"), std::string(in.text("status"))};
     case Verb::Log:

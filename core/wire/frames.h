@@ -26,6 +26,7 @@ inline constexpr std::string_view kMagic = "marram";
 inline constexpr std::string_view kRoleClient = "client";
 
 inline constexpr std::size_t kEventsMax = 16'384;     // of one frame
+inline constexpr std::size_t kFiltersMax = 65'536;    // of one frame; a consumer may have fewer
 inline constexpr std::size_t kSettledMax = 65'536;    // positions of one SETTLE
 inline constexpr std::size_t kTokensMax = 512 << 10;  // msgpack values of one frame
 inline constexpr std::size_t kDepthMax = 6;           // arrays in arrays

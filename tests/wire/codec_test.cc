@@ -147,18 +147,22 @@ TEST_CASE("unknown verbs are refused up to 127, and read as Unknown from 128 on"
 TEST_CASE("counts and sizes beyond the protocol's limits are refused") {
   Limits small;
   small.frame_bytes_max = 64;
-  small.filters_per_consumer_max = 2;
   wire::Decoder decoder(small);
 
   const auto large = decoder.decode(std::string(65, '\xC0'), kDefaults);
-  const auto filters =
-      decoder.decode(encode(wire::Change{1, {"a", "b", "c"}, ""}), kDefaults);
+  const auto none = decoder.decode("\x93\x10\x01\x90", kDefaults);
 
   REQUIRE_FALSE(large.has_value());
   CHECK(large.error().code == Errc::TooLarge);
   CHECK(large.error().message.find("limits.frame_bytes_max") != std::string::npos);
-  REQUIRE_FALSE(filters.has_value());
-  CHECK(filters.error().message == "wire: in verb 22: filters has 3 elements, not 0 to 2");
+  REQUIRE_FALSE(none.has_value());
+  CHECK(none.error().message == "wire: in verb 16: events has 0 elements, not 1 to 16384");
+}
+
+TEST_CASE("more filters than a consumer may have are for the consumer to refuse") {
+  const std::vector<std::string> filters(5000, "a");
+
+  CHECK(refusal(encode(wire::Change{1, filters, ""})) == "accepted");
 }
 
 TEST_CASE("a settlement cannot be made to cover more than kSettledMax positions") {

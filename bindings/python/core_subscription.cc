@@ -1,5 +1,8 @@
 #include "bindings/python/core_subscription.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "bindings/python/errors.h"
 #include "bindings/python/objects.h"
 #include "bindings/python/waiting.h"
@@ -28,16 +31,19 @@ bool CoreSubscription::fill(std::optional<std::int64_t> timeout_micros) {
   if (next_ < ready_.size()) return true;
   bus_->use();
   const InCall call(bus_->calls());
+  std::vector<Gap> gaps;
   const auto attempt = [&](std::chrono::steady_clock::time_point until) -> std::optional<Fetched> {
     if (closed_) return fail(Errc::Closed, "this subscription has been closed (open a new one)");
     const auto left = std::chrono::duration_cast<Duration>(until - std::chrono::steady_clock::now());
     auto fetched = subscription_->fetch(kTakenAtOnce, std::max(left, Duration(0)));
-    if (fetched && fetched->empty()) return {};
+    gaps = subscription_->take_gaps();
+    if (fetched && fetched->empty() && gaps.empty()) return {};
     return fetched;
   };
   auto fetched = timeout_micros == 0 ? attempt(std::chrono::steady_clock::now())
                                      : wait_in_slices(deadline_after(timeout_micros), attempt);
   if (!fetched) return false;
+  std::move(gaps.begin(), gaps.end(), std::back_inserter(gaps_));
   ready_ = value(std::move(*fetched));
   next_ = 0;
   return true;
@@ -68,7 +74,7 @@ void CoreSubscription::nack(Place place, std::int64_t delay_micros) {
   subscription_->nack(Position(place.first, place.second), Duration(delay_micros));
 }
 
-std::vector<Gap> CoreSubscription::take_gaps() { return subscription_->take_gaps(); }
+std::vector<Gap> CoreSubscription::take_gaps() { return std::exchange(gaps_, {}); }
 
 void CoreSubscription::close() {
   if (bus_->forked() || closed_.exchange(true)) return;

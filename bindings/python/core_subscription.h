@@ -24,8 +24,8 @@ class CoreSubscription {
   CoreSubscription(std::shared_ptr<CoreBus> bus, std::unique_ptr<Subscription> subscription);
   ~CoreSubscription();
 
-  // Waits until there is something to pop; false when the time passed.  No
-  // timeout: for ever.  A timeout of 0 does not let go of the GIL.
+  // Waits until there is something to pop or a gap to take; false when the time
+  // passed.  No timeout: for ever.  A timeout of 0 does not let go of the GIL.
   // Raises what ended the subscription; Closed after close().
   bool fill(std::optional<std::int64_t> timeout_micros);
 
@@ -49,6 +49,7 @@ class CoreSubscription {
   std::atomic<bool> closed_ = false;
   std::vector<Delivery> ready_;
   std::size_t next_ = 0;
+  std::vector<Gap> gaps_;
 };
 
 }  // namespace marram::python

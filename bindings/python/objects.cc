@@ -135,7 +135,7 @@ WallTime read_time(py::handle datetime) {
   if (zone == PyDateTime_TimeZone_UTC) return utc_fields(datetime.ptr());
   if (zone == Py_None) {
     raise({Errc::Invalid, "time: a datetime without a time zone could mean any of 24 hours (write "
-                          "datetime.now(timezone.utc), or call astimezone() on a local time)"});
+                          "datetime.now(UTC), or call astimezone() on a local time)"});
   }
   const auto utc = py::reinterpret_borrow<py::object>(PyDateTime_TimeZone_UTC);
   return utc_fields(datetime.attr("astimezone")(utc).ptr());

@@ -308,7 +308,8 @@ class Bus:
         """Store an event; see `marram.Bus.publish`."""
         event = event_of(topic, payload, **options)
         chunk = self._opened().read(iter((event,)), "", None)
-        assert chunk is not None and self._answers is not None
+        assert chunk is not None
+        assert self._answers is not None
         answer = await self._answers.submit(chunk, timeout)
         receipts, failures = await self._answers.wait(answer, timeout)
         if failures:

@@ -19,7 +19,7 @@ Durability = Literal["fsync", "os", "memory"]
 LogLevel = Literal["debug", "info", "warn", "error"]
 
 Start = int | Time
-"""Where a new consumer begins: ``"new"``, ``"earliest"``, a number in each log, a time, ``"-1h"``."""
+"""Where a new reader begins: ``"new"``, ``"earliest"``, a number in each log, or a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

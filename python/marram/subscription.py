@@ -175,11 +175,11 @@ class Subscription:
     def _fill(self, timeout_micros: int | None) -> bool:
         if self._auto:
             self._auto.flush()
-        seconds = -1 if timeout_micros is None else max(timeout_micros, 0) / 1e6
-        if not self._filling.acquire(timeout=seconds):
+        left = None if timeout_micros is None else max(timeout_micros, 0)
+        if not self._filling.acquire(timeout=-1 if left is None else left / 1e6):
             return False
         try:
-            filled = self._core.fill(timeout_micros if timeout_micros is None else max(timeout_micros, 1))
+            filled = self._core.fill(left)
         finally:
             self._filling.release()
         for gap in self._core.take_gaps():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from marram import _core
 from marram.errors import Invalid
@@ -101,7 +101,7 @@ def moment(time: Time) -> datetime:
     if time.tzinfo is None:
         raise Invalid(
             f"time: {time} has no time zone and could mean any of 24 hours "
-            "(write datetime.now(timezone.utc), or call astimezone() on a local time)"
+            "(write datetime.now(UTC), or call astimezone() on a local time)"
         )
     return time
 
@@ -117,4 +117,4 @@ def deadline(expires: Time | Duration) -> datetime:
             return moment(expires)
     else:
         after = micros(expires)
-    return datetime.now(timezone.utc) + timedelta(microseconds=after)
+    return datetime.now(UTC) + timedelta(microseconds=after)

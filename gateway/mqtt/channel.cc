@@ -56,12 +56,14 @@ class TlsChannel : public Channel {
   Transfer read(std::span<char> into) override {
     std::size_t count = 0;
     ERR_clear_error();
-    return made(SSL_read_ex(ssl_, into.data(), into.size(), &count), count);
+    const int good = SSL_read_ex(ssl_, into.data(), into.size(), &count);
+    return made(good, count);
   }
   Transfer write(std::string_view bytes) override {
     std::size_t count = 0;
     ERR_clear_error();
-    return made(SSL_write_ex(ssl_, bytes.data(), bytes.size(), &count), count);
+    const int good = SSL_write_ex(ssl_, bytes.data(), bytes.size(), &count);
+    return made(good, count);
   }
   bool has_more() const override { return SSL_pending(ssl_) > 0; }
   void finish() override {

@@ -13,7 +13,7 @@ TEST_SUITE_BEGIN("mqtt/packet");
 
 struct Case {
   std::string what;
-  std::string bytes;   // the whole packet
+  std::string bytes;  // the whole packet
   Reason reason;
 };
 
@@ -34,8 +34,7 @@ template <class Decode>
 void check_all(const std::vector<Case>& cases, Decode decode_it) {
   for (const Case& wanted : cases) {
     CAPTURE(wanted.what);
-    CHECK(std::string(name(decode_it(frame_of(wanted.bytes)))) ==
-          std::string(name(wanted.reason)));
+    CHECK(std::string(name(decode_it(frame_of(wanted.bytes)))) == std::string(name(wanted.reason)));
   }
 }
 
@@ -102,8 +101,7 @@ TEST_CASE("CONNECT is taken apart, or refused with its reason") {
       {"bytes behind", packet(0x10, v4 + "\x02\x00\x00\x00\x01xy"s), Reason::MalformedPacket},
       {"receive maximum 0", packet(0x10, v5 + "\x02\x00\x00\x03\x21\x00\x00\x00\x01x"s),
        Reason::ProtocolError},
-      {"a property twice",
-       packet(0x10, v5 + "\x02\x00\x00\x06\x21\x00\x01\x21\x00\x02\x00\x01x"s),
+      {"a property twice", packet(0x10, v5 + "\x02\x00\x00\x06\x21\x00\x01\x21\x00\x02\x00\x01x"s),
        Reason::ProtocolError},
       {"a property of PUBLISH", packet(0x10, v5 + "\x02\x00\x00\x02\x01\x01\x00\x01x"s),
        Reason::ProtocolError},
@@ -145,8 +143,8 @@ TEST_CASE("PUBLISH is taken apart, or refused with its reason") {
        Reason::ProtocolError},
       {"subscription identifier 0", packet(0x30, "\x00\x01t\x02\x0B\x00"s), Reason::ProtocolError},
       {"two user properties of one name",
-       packet(0x30, "\x00\x01t\x0E\x26\x00\x01"s + "a\x00\x01"s + "b\x26\x00\x01"s + "a\x00\x01"s +
-                        "c"),
+       packet(0x30,
+              "\x00\x01t\x0E\x26\x00\x01"s + "a\x00\x01"s + "b\x26\x00\x01"s + "a\x00\x01"s + "c"),
        Reason::Success},
   };
   check_all(cases, [](const Frame& frame) {
@@ -211,7 +209,8 @@ TEST_CASE("answers are written as each version has them") {
   encode(ConnAck{.reason = Reason::BadUserOrPassword}, Version::V5, out);
   CHECK(out == "\x20\x03\x00\x86\x00"s);
   out.clear();
-  const FilterAnswers answers{.packet_id = 5, .codes = {Reason::GrantedQos1, Reason::FilterInvalid}};
+  const FilterAnswers answers{.packet_id = 5,
+                              .codes = {Reason::GrantedQos1, Reason::FilterInvalid}};
   encode(answers, Version::V311, out);
   CHECK(out == "\x90\x04\x00\x05\x01\x80"s);
   out.clear();

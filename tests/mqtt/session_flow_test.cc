@@ -55,29 +55,43 @@ TEST_CASE("publishes that cannot be ours are refused") {
   const std::string alias = property(PropertyId::TopicAlias, 1);
   const std::string identifier = property(PropertyId::SubscriptionIdentifier, 1);
   const std::vector<Case> cases = {
-      {"QoS 2", {.topic = "a", .packet_id = 1, .qos = 2, .properties = {}},
-       "disconnect 9b, close lingering", "close"},
-      {"retain", {.topic = "a", .packet_id = 1, .qos = 1, .retain = true, .properties = {}},
-       "disconnect 9a, close lingering", "store a"},
-      {"wildcard", {.topic = "a/+", .packet_id = 1, .qos = 1, .properties = {}}, "puback id1 90",
+      {"QoS 2",
+       {.topic = "a", .packet_id = 1, .qos = 2, .properties = {}},
+       "disconnect 9b, close lingering",
        "close"},
-      {"own topic", {.topic = "$SYS/a", .packet_id = 1, .qos = 1, .properties = {}},
-       "puback id1 87", "close"},
+      {"retain",
+       {.topic = "a", .packet_id = 1, .qos = 1, .retain = true, .properties = {}},
+       "disconnect 9a, close lingering",
+       "store a"},
+      {"wildcard",
+       {.topic = "a/+", .packet_id = 1, .qos = 1, .properties = {}},
+       "puback id1 90",
+       "close"},
+      {"own topic",
+       {.topic = "$SYS/a", .packet_id = 1, .qos = 1, .properties = {}},
+       "puback id1 87",
+       "close"},
       {"own topic at QoS 0", {.topic = "$SYS/a", .properties = {}}, "", "close"},
-      {"forbidden", {.topic = "secret/a", .packet_id = 1, .qos = 1, .properties = {}},
-       "puback id1 87", "close"},
-      {"alias", {.topic = "a", .properties = Properties(alias)},
-       "disconnect 94, close lingering", "store a"},
-      {"subscription identifier", {.topic = "a", .properties = Properties(identifier)},
-       "disconnect 82, close lingering", "store a"},
+      {"forbidden",
+       {.topic = "secret/a", .packet_id = 1, .qos = 1, .properties = {}},
+       "puback id1 87",
+       "close"},
+      {"alias",
+       {.topic = "a", .properties = Properties(alias)},
+       "disconnect 94, close lingering",
+       "store a"},
+      {"subscription identifier",
+       {.topic = "a", .properties = Properties(identifier)},
+       "disconnect 82, close lingering",
+       "store a"},
   };
   for (const Case& wanted : cases) {
     for (const Version version : {Version::V5, Version::V311}) {
       CAPTURE(wanted.what);
       SessionScript script(version);
       script.connect();
-      script.authenticated(std::make_shared<const Access>(
-          std::vector<std::string>{"a/#", "$SYS/#"}, std::vector<std::string>{}));
+      script.authenticated(std::make_shared<const Access>(std::vector<std::string>{"a/#", "$SYS/#"},
+                                                          std::vector<std::string>{}));
       script.claimed();
       script.words();
       script.publish(wanted.packet);
@@ -141,13 +155,15 @@ TEST_CASE("requests that come meanwhile are made true together") {
 TEST_CASE("filters that cannot be are refused one by one") {
   SessionScript script;
   script.connect();
-  script.authenticated(std::make_shared<const Access>(std::vector<std::string>{},
-                                                      std::vector<std::string>{"a/#"}));
+  script.authenticated(
+      std::make_shared<const Access>(std::vector<std::string>{}, std::vector<std::string>{"a/#"}));
   script.claimed();
   script.words();
   std::string bytes;
   encode(Subscribe{.packet_id = 9,
-                   .filters = {{.filter = "$share/g/a"}, {.filter = "a/#/b"}, {.filter = "b"},
+                   .filters = {{.filter = "$share/g/a"},
+                               {.filter = "a/#/b"},
+                               {.filter = "b"},
                                {.filter = "a/b", .qos = 1}},
                    .properties = {}},
          Version::V5, bytes);

@@ -54,9 +54,8 @@ void SessionScript::raw(std::string_view bytes) {
     const FrameState state = read_frame(bytes, session.packet_bytes_max(), frame);
     if (state == FrameState::Partial) return;
     if (state != FrameState::Ready) {
-      return session.on_bad_frame(state == FrameState::TooLarge ? Reason::PacketTooLarge
-                                                                : Reason::MalformedPacket,
-                                  out);
+      return session.on_bad_frame(
+          state == FrameState::TooLarge ? Reason::PacketTooLarge : Reason::MalformedPacket, out);
     }
     session.on_frame(frame, now, out);
     bytes.remove_prefix(frame.bytes);
@@ -148,7 +147,8 @@ std::string SessionScript::words() {
   for (; told_ < events.size(); ++told_) {
     all.push_back(fmt::format("store {}", events.events()[told_].topic));
   }
-  for (const Position position : out.settled) all.push_back(fmt::format("settle {}", position.seq()));
+  for (const Position position : out.settled)
+    all.push_back(fmt::format("settle {}", position.seq()));
   for (const Command& command : out.commands) all.push_back(word(command));
   out.bytes.clear();
   out.settled.clear();

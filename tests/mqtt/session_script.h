@@ -27,8 +27,7 @@ class SessionScript {
 
   // Connect, authenticate, claim; forgets the actions.
   void enter(Connect packet = {.client_id = "c1"});
-  void authenticated(AccessPtr access = everything(),
-                     Reason refusal = Reason::BadUserOrPassword);
+  void authenticated(AccessPtr access = everything(), Reason refusal = Reason::BadUserOrPassword);
   void claimed(std::optional<StoredSession> stored = {});
   void opened() { session.on_opened(out); }
   void changed(const Status& status = {}) { session.on_changed(status, out); }
@@ -55,7 +54,7 @@ class SessionScript {
   Session session;
 
  private:
-  std::size_t told_ = 0;    // events
+  std::size_t told_ = 0;  // events
   std::uint16_t last_id_ = 0;
 };
 

@@ -23,8 +23,11 @@ using client::Question;
 class RemoteClient : public Client {
  public:
   RemoteClient(ClientOptions options, std::unique_ptr<IoThread> io, wire::Welcome welcome)
-      : options_(std::move(options)), io_(std::move(io)), node_name_(std::move(welcome.node_name)),
-        node_id_(std::move(welcome.node_id)), limits_(welcome.limits) {
+      : options_(std::move(options)),
+        io_(std::move(io)),
+        node_name_(std::move(welcome.node_name)),
+        node_id_(std::move(welcome.node_id)),
+        limits_(welcome.limits) {
     limits_.queued_bytes_max = options_.limits.queued_bytes_max;
     limits_.frame_bytes_max = std::min(limits_.frame_bytes_max, options_.limits.frame_bytes_max);
   }
@@ -145,8 +148,8 @@ class RemoteClient : public Client {
     if (!answer) {
       return fail(io_->ready() ? Errc::TimedOut : Errc::Unreachable,
                   fmt::format("client: cannot reach {}: no answer in {} (is the node running? "
-                              "marram run)", options_.endpoint,
-                              duration_text(options_.silent_after)));
+                              "marram run)",
+                              options_.endpoint, duration_text(options_.silent_after)));
     }
     if (!*answer) return tl::unexpected(answer->error());
     return std::get<Kind>(std::move(**answer));
@@ -175,19 +178,22 @@ Result<std::unique_ptr<Client>> Client::connect(ClientOptions options) {
   if (options.silent_after <= Duration(0)) {
     return fail(Errc::Invalid, "client: silent_after must be more than 0");
   }
-  auto io = std::make_unique<IoThread>(IoThread::Options{
-      .session = {.name = options.name, .instance = random_hex(16), .endpoint = options.endpoint,
-                  .silent_after = options.silent_after,
-                  .frame_bytes_max = options.limits.frame_bytes_max},
-      .limits = options.limits,
-      .reconnect = options.reconnect,
-      .log = options.log});
+  auto io = std::make_unique<IoThread>(
+      IoThread::Options{.session = {.name = options.name,
+                                    .instance = random_hex(16),
+                                    .endpoint = options.endpoint,
+                                    .silent_after = options.silent_after,
+                                    .frame_bytes_max = options.limits.frame_bytes_max},
+                        .limits = options.limits,
+                        .reconnect = options.reconnect,
+                        .log = options.log});
   io->start();
   auto welcome = io->wait_greeted(options.connect_timeout);
   if (!welcome) {
     return fail(Errc::Unreachable,
                 fmt::format("client: cannot reach {}: no answer in {} (is the node running? marram "
-                            "run)", options.endpoint, duration_text(options.connect_timeout)));
+                            "run)",
+                            options.endpoint, duration_text(options.connect_timeout)));
   }
   if (!*welcome) return tl::unexpected(welcome->error());
   return std::make_unique<RemoteClient>(std::move(options), std::move(io), std::move(**welcome));

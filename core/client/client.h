@@ -18,11 +18,11 @@ namespace marram {
 
 struct ClientOptions {
   std::string endpoint = "ipc://marram-data/marram.sock";  // or "tcp://host:port"
-  std::string name;                       // `client` of its events; empty: the program's
+  std::string name;  // `client` of its events; empty: the program's
   Duration connect_timeout = std::chrono::seconds(5);
   // Answers do not come for this long: calls fail with TimedOut, batches stay queued.
   Duration silent_after = std::chrono::seconds(10);
-  bool reconnect = true;                  // false: a lost node ends everything
+  bool reconnect = true;  // false: a lost node ends everything
   Limits limits;
   Log* log = nullptr;
 };

@@ -16,8 +16,8 @@ using namespace std::chrono_literals;
 
 constexpr Duration kBackoffLeast = 20ms;
 constexpr Duration kBackoffMost = 2s;
-constexpr Duration kShutMost = 5s;     // for what is not answered yet
-constexpr Duration kByeMost = 1s;      // for the answer to BYE
+constexpr Duration kShutMost = 5s;  // for what is not answered yet
+constexpr Duration kByeMost = 1s;   // for the answer to BYE
 constexpr int kFramesATurn = 64;
 
 TimePoint now_steady() { return Clock::system().now(); }
@@ -78,8 +78,9 @@ bool IoThread::turn(TimePoint now) {
   }
   // What came before the end is read first: an answer that is not heard is asked for again.
   if (lost_ && !busy) {
-    lose({Errc::Unreachable, fmt::format("client: lost the connection to {}",
-                                         options_.session.endpoint)}, now);
+    lose({Errc::Unreachable,
+          fmt::format("client: lost the connection to {}", options_.session.endpoint)},
+         now);
   }
   return busy;
 }

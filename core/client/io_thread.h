@@ -43,7 +43,9 @@ struct SettleCommand {
   Settle how;
   Duration delay;
 };
-struct CloseCommand { SubscriptionId id; };
+struct CloseCommand {
+  SubscriptionId id;
+};
 struct RemoveCommand {
   std::string name;
   ListenerPtr listener;
@@ -102,7 +104,7 @@ class IoThread {
   std::vector<zmq::pollitem_t> items_;
   std::minstd_rand random_{std::random_device{}()};
   bool greeted_told_ = false;
-  bool lost_ = false;              // once what came before has been read
+  bool lost_ = false;  // once what came before has been read
   TimePoint dial_at_{};
   Duration backoff_{};
   std::optional<TimePoint> shut_by_;  // closing: until then at most

@@ -63,8 +63,10 @@ Status Outbox::on_answer(const wire::PublishAnswer& answer) {
   std::uint64_t events = 0;
   for (const wire::Run& run : answer.runs) events += run.count;
   if (frames_.empty() || answer.number != first_number_ || events != frames_.front().events) {
-    return fail(Errc::Protocol, fmt::format("client: the answer {} for {} events fits no frame that "
-                                            "was sent", answer.number, events));
+    return fail(Errc::Protocol,
+                fmt::format("client: the answer {} for {} events fits no frame that "
+                            "was sent",
+                            answer.number, events));
   }
   unanswered_bytes_ -= frames_.front().bytes;
   frames_.pop_front();
@@ -101,8 +103,8 @@ void Outbox::answer_first() {
   batches_.pop_front();
   if (sending_ > 0) --sending_;
   queued_bytes_.fetch_sub(waiting.bytes);
-  waiting.listener->notify(
-      Published{waiting.token, EventBatchPtr(std::move(waiting.batch)), std::move(waiting.results)});
+  waiting.listener->notify(Published{waiting.token, EventBatchPtr(std::move(waiting.batch)),
+                                     std::move(waiting.results)});
 }
 
 void Outbox::fail_all(const Error& error) {

@@ -47,9 +47,9 @@ class Outbox {
     ListenerPtr listener;
     std::uint64_t token = 0;
     std::size_t bytes = 0;
-    std::size_t sent = 0;          // events
+    std::size_t sent = 0;  // events
     std::size_t answered = 0;
-    std::vector<Status> results;   // empty as long as nothing is refused
+    std::vector<Status> results;  // empty as long as nothing is refused
   };
   struct Sent {
     std::size_t events = 0;
@@ -62,12 +62,12 @@ class Outbox {
 
   std::atomic<std::size_t>& queued_bytes_;
   std::deque<Waiting> batches_;
-  std::size_t sending_ = 0;        // index of the first batch not wholly sent
-  std::deque<Sent> frames_;        // unanswered, in order
-  std::uint64_t first_number_ = 1; // of frames_.front()
+  std::size_t sending_ = 0;         // index of the first batch not wholly sent
+  std::deque<Sent> frames_;         // unanswered, in order
+  std::uint64_t first_number_ = 1;  // of frames_.front()
   std::size_t unanswered_bytes_ = 0;
   std::size_t window_bytes_ = 0;
-  std::size_t share_bytes_ = 0;    // of one frame; 0: no session
+  std::size_t share_bytes_ = 0;  // of one frame; 0: no session
 };
 
 }  // namespace marram::client

@@ -34,8 +34,7 @@ void Readers::change(SubscriptionId id, std::vector<std::string> filters, std::s
   reader.options.attributes = std::move(attributes);
   ++reader.changes;
   if (reader.state == State::Waiting) return;
-  out_.push_back(wire::encode(
-      wire::Change{id, reader.options.filters, reader.options.attributes}));
+  out_.push_back(wire::encode(wire::Change{id, reader.options.filters, reader.options.attributes}));
 }
 
 void Readers::settle(SubscriptionId id, std::span<const Position> positions, Settle how,

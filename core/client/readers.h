@@ -31,9 +31,9 @@ class Readers {
   void settle(SubscriptionId id, std::span<const Position> positions, Settle how, Duration delay);
   void close(SubscriptionId id);
 
-  void start();     // a session has begun
-  void stop();      // and is lost
-  void close_all(); // asks the node to end them
+  void start();      // a session has begun
+  void stop();       // and is lost
+  void close_all();  // asks the node to end them
   void end_all(const Error& error);
   // Ends those that were never open and have waited since before `asked`.
   void end_waiting(TimePoint asked, const Error& error);
@@ -55,13 +55,13 @@ class Readers {
     ListenerPtr listener;
     TimePoint asked;
     State state = State::Waiting;
-    bool known = false;                // Opened has been told
-    std::size_t changes = 0;           // not answered yet
-    WallTime resume{};                 // where an ephemeral one goes on
+    bool known = false;                                           // Opened has been told
+    std::size_t changes = 0;                                      // not answered yet
+    WallTime resume{};                                            // where an ephemeral one goes on
     std::unordered_map<std::uint32_t, std::uint64_t> handed_out;  // per log, the highest seq
-    std::vector<Position> acks;        // to be sent
-    std::set<Position> settled;        // while there was no session
-    bool resumed = false;              // opened again at least once
+    std::vector<Position> acks;                                   // to be sent
+    std::set<Position> settled;                                   // while there was no session
+    bool resumed = false;                                         // opened again at least once
 
     bool has_had(Position position) const;
   };

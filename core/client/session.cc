@@ -32,7 +32,9 @@ void Session::send_question(std::uint64_t number, const Question& question) {
     case Question::What::Consumers:
       out_.push_back(wire::encode(wire::AskConsumers{number}));
       return;
-    case Question::What::Status: out_.push_back(wire::encode(wire::AskStatus{number})); return;
+    case Question::What::Status:
+      out_.push_back(wire::encode(wire::AskStatus{number}));
+      return;
     case Question::What::Log:
       out_.push_back(wire::encode(wire::AskLog{number, question.log}));
       return;
@@ -49,9 +51,10 @@ void Session::answer(std::uint64_t number, Result<Answer> answer) {
 
 void Session::remove(std::string name, ListenerPtr listener, std::uint64_t token) {
   if (!ready()) {
-    listener->notify(Removed{token, fail(Errc::Unreachable,
-                                         fmt::format("client: cannot reach {} (is the node running? "
-                                                     "marram run)", options_.endpoint))});
+    listener->notify(Removed{
+        token, fail(Errc::Unreachable, fmt::format("client: cannot reach {} (is the node running? "
+                                                   "marram run)",
+                                                   options_.endpoint))});
     return;
   }
   const std::uint64_t number = next_number_++;
@@ -119,9 +122,11 @@ void Session::on(wire::Welcome& welcome, TimePoint now) {
     return;
   }
   if (welcome.version < wire::kVersionLow || welcome.version > wire::kVersionHigh) {
-    give_up({Errc::Version, fmt::format("client: {} chose protocol version {}, this build speaks {} "
-                                        "to {}", options_.endpoint, welcome.version,
-                                        wire::kVersionLow, wire::kVersionHigh)});
+    give_up(
+        {Errc::Version,
+         fmt::format("client: {} chose protocol version {}, this build speaks {} "
+                     "to {}",
+                     options_.endpoint, welcome.version, wire::kVersionLow, wire::kVersionHigh)});
     return;
   }
   state_ = State::Ready;
@@ -173,11 +178,12 @@ void Session::give_up(Error error) {
 
 void Session::on_tick(TimePoint now) {
   now_ = now;
-  readers_.end_waiting(now - options_.silent_after,
-                       {Errc::Unreachable,
-                        fmt::format("client: cannot reach {}: no answer in {} (is the node running? "
-                                    "marram run)", options_.endpoint,
-                                    duration_text(options_.silent_after))});
+  readers_.end_waiting(
+      now - options_.silent_after,
+      {Errc::Unreachable,
+       fmt::format("client: cannot reach {}: no answer in {} (is the node running? "
+                   "marram run)",
+                   options_.endpoint, duration_text(options_.silent_after))});
   std::erase_if(questions_, [&](const auto& entry) { return entry.second.expires <= now; });
   if (state_ == State::Down) return;
   if (now - heard_ >= options_.silent_after) {

@@ -33,7 +33,7 @@ struct Question {
   enum class What { Consumers, Status, Log };
   What what = What::Status;
   std::uint32_t log = 0;
-  TimePoint expires{};           // nobody waits for the answer any more
+  TimePoint expires{};  // nobody waits for the answer any more
   AnswerHandoff answer;
 };
 
@@ -42,7 +42,7 @@ class Session {
   struct Options {
     std::string name;
     std::string instance;
-    std::string endpoint;        // for messages
+    std::string endpoint;  // for messages
     Duration silent_after{};
     std::size_t frame_bytes_max = 0;
   };
@@ -106,7 +106,7 @@ class Session {
   TimePoint pinged_{};
   TimePoint now_{};
   std::uint64_t next_number_ = 1;
-  std::map<std::uint64_t, Question> questions_;   // unanswered
+  std::map<std::uint64_t, Question> questions_;               // unanswered
   std::map<std::uint64_t, std::vector<ConsumerInfo>> lists_;  // answers that come in parts
   std::map<std::uint64_t, Removal> removals_;
   std::vector<std::string> out_;

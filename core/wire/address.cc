@@ -18,13 +18,15 @@ Result<Address> parse_ipc(std::string_view place, std::string_view text) {
   const std::string_view path = text.substr(kIpc.size());
   if (path.empty() || path == "*" || path.front() == '@') {
     return fail(Errc::Invalid, fmt::format("{}: \"{}\" names no path of a socket (give one, as in "
-                                           "ipc:///run/marram/marram.sock)", place, text));
+                                           "ipc:///run/marram/marram.sock)",
+                                           place, text));
   }
   if (path.size() > kPathMax) {
-    return fail(Errc::Invalid,
-                fmt::format("{}: the socket path \"{}\" has {} bytes, over the system's limit of {} "
-                            "(choose a shorter one, as ipc:///run/marram/marram.sock)",
-                            place, path, path.size(), kPathMax));
+    return fail(
+        Errc::Invalid,
+        fmt::format("{}: the socket path \"{}\" has {} bytes, over the system's limit of {} "
+                    "(choose a shorter one, as ipc:///run/marram/marram.sock)",
+                    place, path, path.size(), kPathMax));
   }
   Address address;
   address.path = path;
@@ -46,7 +48,8 @@ Result<Address> parse_tcp(std::string_view place, std::string_view text) {
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
   if (host.empty() || port.empty() || error != std::errc() || end != port.data() + port.size()) {
     return fail(Errc::Invalid, fmt::format("{}: \"{}\" has no host and port (as in "
-                                           "tcp://127.0.0.1:7410)", place, text));
+                                           "tcp://127.0.0.1:7410)",
+                                           place, text));
   }
   return address;
 }
@@ -62,8 +65,9 @@ bool Address::is_loopback() const {
 Result<Address> parse_address(std::string_view place, std::string_view text) {
   if (text.starts_with(kIpc)) return parse_ipc(place, text);
   if (text.starts_with(kTcp)) return parse_tcp(place, text);
-  return fail(Errc::Invalid, fmt::format("{}: \"{}\" is no endpoint (ipc://PATH or tcp://HOST:PORT)",
-                                         place, text));
+  return fail(
+      Errc::Invalid,
+      fmt::format("{}: \"{}\" is no endpoint (ipc://PATH or tcp://HOST:PORT)", place, text));
 }
 
 }  // namespace marram::wire

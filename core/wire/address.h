@@ -10,9 +10,9 @@
 namespace marram::wire {
 
 struct Address {
-  std::string path;         // ipc; empty: tcp
-  std::string host;         // tcp; an IPv6 address is without its brackets
-  std::uint16_t port = 0;   // tcp
+  std::string path;        // ipc; empty: tcp
+  std::string host;        // tcp; an IPv6 address is without its brackets
+  std::uint16_t port = 0;  // tcp
 
   bool is_ipc() const { return !path.empty(); }
   // A tcp address that stays on this machine: 127.0.0.0/8, ::1, localhost.

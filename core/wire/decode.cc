@@ -244,7 +244,8 @@ std::size_t elements_of(std::uint64_t verb) {
     case Verb::Pong:
     case Verb::Close:
     case Verb::Consumers:
-    case Verb::Status: return 1;
+    case Verb::Status:
+      return 1;
     case Verb::Error:
     case Verb::Bye:
     case Verb::Publish:
@@ -252,20 +253,27 @@ std::size_t elements_of(std::uint64_t verb) {
     case Verb::Opened:
     case Verb::Remove:
     case Verb::StatusText:
-    case Verb::Log: return 2;
+    case Verb::Log:
+      return 2;
     case Verb::Change:
     case Verb::Changed:
     case Verb::Deliver:
     case Verb::Ended:
     case Verb::Removed:
     case Verb::ConsumerList:
-    case Verb::Failed: return 3;
+    case Verb::Failed:
+      return 3;
     case Verb::Settle:
-    case Verb::LogName: return 4;
-    case Verb::Gap: return 5;
-    case Verb::Welcome: return 6;
-    case Verb::Hello: return 7;
-    case Verb::Open: return 9;
+    case Verb::LogName:
+      return 4;
+    case Verb::Gap:
+      return 5;
+    case Verb::Welcome:
+      return 6;
+    case Verb::Hello:
+      return 7;
+    case Verb::Open:
+      return 9;
   }
   return 0;
 }
@@ -274,34 +282,55 @@ std::size_t elements_of(std::uint64_t verb) {
 
 Frame Decoder::read_frame(Reader& in, std::uint64_t verb, const Defaults& defaults) {
   switch (static_cast<Verb>(verb)) {
-    case Verb::Hello: return read_hello(in);
-    case Verb::Welcome: return read_welcome(in);
-    case Verb::Ping: return Ping{in.number("number")};
-    case Verb::Pong: return Pong{in.number("number")};
-    case Verb::Error: return Broken{read_reason(in)};
-    case Verb::Bye: return Bye{read_reason(in)};
-    case Verb::Publish: return Publish{in.number("number"), read_events(in, false, defaults, ids_)};
-    case Verb::Published: return read_published(in);
-    case Verb::Open: return read_open(in);
-    case Verb::Opened: return OpenAnswer{in.number("subscription"), read_time(in, "now")};
+    case Verb::Hello:
+      return read_hello(in);
+    case Verb::Welcome:
+      return read_welcome(in);
+    case Verb::Ping:
+      return Ping{in.number("number")};
+    case Verb::Pong:
+      return Pong{in.number("number")};
+    case Verb::Error:
+      return Broken{read_reason(in)};
+    case Verb::Bye:
+      return Bye{read_reason(in)};
+    case Verb::Publish:
+      return Publish{in.number("number"), read_events(in, false, defaults, ids_)};
+    case Verb::Published:
+      return read_published(in);
+    case Verb::Open:
+      return read_open(in);
+    case Verb::Opened:
+      return OpenAnswer{in.number("subscription"), read_time(in, "now")};
     case Verb::Change:
       return Change{in.number("subscription"), read_texts(in, "filters", kFiltersMax),
                     std::string(in.bytes("attributes"))};
-    case Verb::Changed: return ChangeAnswer{in.number("subscription"), read_status(in)};
-    case Verb::Settle: return read_settle(in);
+    case Verb::Changed:
+      return ChangeAnswer{in.number("subscription"), read_status(in)};
+    case Verb::Settle:
+      return read_settle(in);
     case Verb::Deliver:
       return Deliver{in.number("subscription"),
                      static_cast<std::uint32_t>(in.number("attempt", UINT32_MAX)),
                      read_events(in, true, {}, ids_)};
-    case Verb::Gap: return read_gap(in);
-    case Verb::Close: return Close{in.number("subscription")};
-    case Verb::Ended: return EndNotice{in.number("subscription"), read_reason(in)};
-    case Verb::Remove: return Remove{in.number("number"), std::string(in.text("name"))};
-    case Verb::Removed: return RemoveAnswer{in.number("number"), read_status(in)};
-    case Verb::Consumers: return AskConsumers{in.number("number")};
-    case Verb::ConsumerList: return read_consumers(in);
-    case Verb::Status: return AskStatus{in.number("number")};
-    case Verb::StatusText: return StatusText{in.number("number"), std::string(in.text("status"))};
+    case Verb::Gap:
+      return read_gap(in);
+    case Verb::Close:
+      return Close{in.number("subscription")};
+    case Verb::Ended:
+      return EndNotice{in.number("subscription"), read_reason(in)};
+    case Verb::Remove:
+      return Remove{in.number("number"), std::string(in.text("name"))};
+    case Verb::Removed:
+      return RemoveAnswer{in.number("number"), read_status(in)};
+    case Verb::Consumers:
+      return AskConsumers{in.number("number")};
+    case Verb::ConsumerList:
+      return read_consumers(in);
+    case Verb::Status:
+      return AskStatus{in.number("number")};
+    case Verb::StatusText:
+      return StatusText{in.number("number"), std::string(in.text("status"))};
     case Verb::Log:
       return AskLog{in.number("number"), static_cast<std::uint32_t>(in.number("log", UINT32_MAX))};
     case Verb::LogName: {
@@ -310,16 +339,18 @@ Frame Decoder::read_frame(Reader& in, std::uint64_t verb, const Defaults& defaul
       std::string epoch(in.text("epoch"));
       return LogName{number, {std::move(origin), std::move(epoch), std::string(in.text("stream"))}};
     }
-    case Verb::Failed: return Failed{in.number("number"), read_reason(in)};
+    case Verb::Failed:
+      return Failed{in.number("number"), read_reason(in)};
   }
   return Unknown{verb};
 }
 
 Result<Frame> Decoder::decode(std::string_view bytes, const Defaults& defaults) {
   if (bytes.size() > limits_.frame_bytes_max) {
-    return fail(Errc::TooLarge, fmt::format("wire: a frame has {} bytes, over the limit of {} (raise "
-                                            "limits.frame_bytes_max)",
-                                            bytes.size(), limits_.frame_bytes_max));
+    return fail(Errc::TooLarge,
+                fmt::format("wire: a frame has {} bytes, over the limit of {} (raise "
+                            "limits.frame_bytes_max)",
+                            bytes.size(), limits_.frame_bytes_max));
   }
   if (auto status = tape_.load(bytes); !status) return tl::unexpected(status.error());
   Reader in(tape_);

@@ -100,10 +100,18 @@ void write_start(Writer& out, const std::optional<Start>& start) {
   }
   out.array(2);
   switch (start->at) {
-    case Start::At::New: out.text("new").nil(); break;
-    case Start::At::Earliest: out.text("earliest").nil(); break;
-    case Start::At::Seq: out.text("seq").number(start->seq); break;
-    case Start::At::Time: out.text("time").time(start->time); break;
+    case Start::At::New:
+      out.text("new").nil();
+      break;
+    case Start::At::Earliest:
+      out.text("earliest").nil();
+      break;
+    case Start::At::Seq:
+      out.text("seq").number(start->seq);
+      break;
+    case Start::At::Time:
+      out.text("time").time(start->time);
+      break;
   }
 }
 
@@ -119,19 +127,39 @@ void write_consumer(Writer& out, const ConsumerInfo& info) {
 std::size_t frame_bytes(const EventView& event) { return event.bytes() + 96; }
 
 std::string encode(const Hello& hello) {
-  return Writer(Verb::Hello, 7).text(kMagic).number(hello.low).number(hello.high).text(hello.role)
-      .text(hello.name).text(hello.instance).duration(hello.silent_after).take();
+  return Writer(Verb::Hello, 7)
+      .text(kMagic)
+      .number(hello.low)
+      .number(hello.high)
+      .text(hello.role)
+      .text(hello.name)
+      .text(hello.instance)
+      .duration(hello.silent_after)
+      .take();
 }
 
 std::string encode(const Welcome& welcome) {
   const Limits& limits = welcome.limits;
-  return Writer(Verb::Welcome, 6, 256).number(welcome.version).text(welcome.node_name)
-      .text(welcome.node_id).duration(welcome.silent_after).number(welcome.window_bytes)
-      .array(12).number(limits.topic_bytes_max).number(limits.topic_levels_max)
-      .number(limits.filters_per_consumer_max).number(limits.payload_bytes_max)
-      .number(limits.headers_max).number(limits.headers_bytes_max).number(limits.key_bytes_max)
-      .number(limits.id_bytes_max).number(limits.name_bytes_max).number(limits.in_flight_max)
-      .number(limits.in_flight_bytes_max).number(limits.frame_bytes_max).take();
+  return Writer(Verb::Welcome, 6, 256)
+      .number(welcome.version)
+      .text(welcome.node_name)
+      .text(welcome.node_id)
+      .duration(welcome.silent_after)
+      .number(welcome.window_bytes)
+      .array(12)
+      .number(limits.topic_bytes_max)
+      .number(limits.topic_levels_max)
+      .number(limits.filters_per_consumer_max)
+      .number(limits.payload_bytes_max)
+      .number(limits.headers_max)
+      .number(limits.headers_bytes_max)
+      .number(limits.key_bytes_max)
+      .number(limits.id_bytes_max)
+      .number(limits.name_bytes_max)
+      .number(limits.in_flight_max)
+      .number(limits.in_flight_bytes_max)
+      .number(limits.frame_bytes_max)
+      .take();
 }
 
 std::string encode(const Ping& ping) { return Writer(Verb::Ping, 1).number(ping.number).take(); }
@@ -156,8 +184,12 @@ std::string encode(const Open& open) {
   Writer out(Verb::Open, 9, 256);
   out.number(open.id).text(options.name).texts(options.filters);
   write_start(out, options.start);
-  return out.number(options.in_flight_max).number(options.in_flight_bytes_max)
-      .duration(options.ack_wait).flag(options.take_over).bytes(options.attributes).take();
+  return out.number(options.in_flight_max)
+      .number(options.in_flight_bytes_max)
+      .duration(options.ack_wait)
+      .flag(options.take_over)
+      .bytes(options.attributes)
+      .take();
 }
 
 std::string encode(const OpenAnswer& answer) {
@@ -165,7 +197,10 @@ std::string encode(const OpenAnswer& answer) {
 }
 
 std::string encode(const Change& change) {
-  return Writer(Verb::Change, 3).number(change.id).texts(change.filters).bytes(change.attributes)
+  return Writer(Verb::Change, 3)
+      .number(change.id)
+      .texts(change.filters)
+      .bytes(change.attributes)
       .take();
 }
 
@@ -174,8 +209,13 @@ std::string encode(const ChangeAnswer& answer) {
 }
 
 std::string encode(const GapNotice& notice) {
-  return Writer(Verb::Gap, 5).number(notice.id).number(notice.gap.log).number(notice.gap.from)
-      .number(notice.gap.to).text(notice.gap.reason).take();
+  return Writer(Verb::Gap, 5)
+      .number(notice.id)
+      .number(notice.gap.log)
+      .number(notice.gap.from)
+      .number(notice.gap.to)
+      .text(notice.gap.reason)
+      .take();
 }
 
 std::string encode(const Close& close) { return Writer(Verb::Close, 1).number(close.id).take(); }
@@ -200,9 +240,13 @@ std::string encode(const ConsumerList& list) {
   return out.take();
 }
 
-std::string encode(const AskStatus& ask) { return Writer(Verb::Status, 1).number(ask.number).take(); }
+std::string encode(const AskStatus& ask) {
+  return Writer(Verb::Status, 1).number(ask.number).take();
+}
 std::string encode(const StatusText& text) {
-  return Writer(Verb::StatusText, 2, text.json.size() + 32).number(text.number).text(text.json)
+  return Writer(Verb::StatusText, 2, text.json.size() + 32)
+      .number(text.number)
+      .text(text.json)
       .take();
 }
 
@@ -210,8 +254,12 @@ std::string encode(const AskLog& ask) {
   return Writer(Verb::Log, 2).number(ask.number).number(ask.log).take();
 }
 std::string encode(const LogName& name) {
-  return Writer(Verb::LogName, 4).number(name.number).text(name.id.origin).text(name.id.epoch)
-      .text(name.id.stream).take();
+  return Writer(Verb::LogName, 4)
+      .number(name.number)
+      .text(name.id.origin)
+      .text(name.id.epoch)
+      .text(name.id.stream)
+      .take();
 }
 
 std::string encode(const Failed& failed) {

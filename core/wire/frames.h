@@ -20,7 +20,7 @@
 
 namespace marram::wire {
 
-inline constexpr std::uint32_t kVersionLow = 1;   // of what this build speaks
+inline constexpr std::uint32_t kVersionLow = 1;  // of what this build speaks
 inline constexpr std::uint32_t kVersionHigh = 1;
 inline constexpr std::string_view kMagic = "marram";
 inline constexpr std::string_view kRoleClient = "client";
@@ -34,12 +34,32 @@ inline constexpr std::size_t kDepthMax = 6;           // arrays in arrays
 // 1 to 15 any session, 16 to 63 clients, 64 to 127 peers; from 128 on a verb may
 // be ignored by who does not know it.
 enum class Verb : std::uint8_t {
-  Hello = 1, Welcome = 2, Ping = 3, Pong = 4, Error = 5, Bye = 6,
-  Publish = 16, Published = 17,
-  Open = 20, Opened = 21, Change = 22, Changed = 23, Settle = 24,
-  Deliver = 25, Gap = 26, Close = 27, Ended = 28,
-  Remove = 32, Removed = 33, Consumers = 34, ConsumerList = 35,
-  Status = 36, StatusText = 37, Log = 38, LogName = 39, Failed = 40,
+  Hello = 1,
+  Welcome = 2,
+  Ping = 3,
+  Pong = 4,
+  Error = 5,
+  Bye = 6,
+  Publish = 16,
+  Published = 17,
+  Open = 20,
+  Opened = 21,
+  Change = 22,
+  Changed = 23,
+  Settle = 24,
+  Deliver = 25,
+  Gap = 26,
+  Close = 27,
+  Ended = 28,
+  Remove = 32,
+  Removed = 33,
+  Consumers = 34,
+  ConsumerList = 35,
+  Status = 36,
+  StatusText = 37,
+  Log = 38,
+  LogName = 39,
+  Failed = 40,
 };
 inline constexpr std::uint64_t kIgnorableFrom = 128;
 
@@ -47,24 +67,32 @@ struct Hello {
   std::uint32_t low = kVersionLow;
   std::uint32_t high = kVersionHigh;
   std::string role{kRoleClient};
-  std::string name;                   // of the client
-  std::string instance;               // the same in every session of one client, else unique
-  Duration silent_after{};            // it gives up a node that is silent for this long
+  std::string name;         // of the client
+  std::string instance;     // the same in every session of one client, else unique
+  Duration silent_after{};  // it gives up a node that is silent for this long
 };
 
 struct Welcome {
   std::uint32_t version = kVersionHigh;
   std::string node_name;
   std::string node_id;
-  Duration silent_after{};            // the node gives up a client that is silent for this long
-  std::uint64_t window_bytes = 0;     // of PUBLISH frames without an answer
-  Limits limits;                      // those that clients can run into
+  Duration silent_after{};         // the node gives up a client that is silent for this long
+  std::uint64_t window_bytes = 0;  // of PUBLISH frames without an answer
+  Limits limits;                   // those that clients can run into
 };
 
-struct Ping { std::uint64_t number = 0; };
-struct Pong { std::uint64_t number = 0; };
-struct Broken { Error error; };       // ERROR: the session is over
-struct Bye { Error error; };
+struct Ping {
+  std::uint64_t number = 0;
+};
+struct Pong {
+  std::uint64_t number = 0;
+};
+struct Broken {
+  Error error;
+};  // ERROR: the session is over
+struct Bye {
+  Error error;
+};
 
 struct Publish {
   std::uint64_t number = 0;           // of the frame, from 1, without holes
@@ -85,11 +113,11 @@ struct PublishAnswer {
 
 struct Open {
   SubscriptionId id = 0;
-  SubscribeOptions options;           // auto_settle is the reader's own affair
+  SubscribeOptions options;  // auto_settle is the reader's own affair
 };
 struct OpenAnswer {
   SubscriptionId id = 0;
-  WallTime now{};                     // nothing recorded later was passed over
+  WallTime now{};  // nothing recorded later was passed over
 };
 struct Change {
   SubscriptionId id = 0;
@@ -115,7 +143,9 @@ struct GapNotice {
   SubscriptionId id = 0;
   marram::Gap gap;
 };
-struct Close { SubscriptionId id = 0; };
+struct Close {
+  SubscriptionId id = 0;
+};
 struct EndNotice {
   SubscriptionId id = 0;
   Error error;
@@ -130,13 +160,17 @@ struct RemoveAnswer {
   std::uint64_t number = 0;
   marram::Status status;
 };
-struct AskConsumers { std::uint64_t number = 0; };
+struct AskConsumers {
+  std::uint64_t number = 0;
+};
 struct ConsumerList {
   std::uint64_t number = 0;
-  bool more = false;                  // another frame of this answer follows
+  bool more = false;  // another frame of this answer follows
   std::vector<ConsumerInfo> consumers;
 };
-struct AskStatus { std::uint64_t number = 0; };
+struct AskStatus {
+  std::uint64_t number = 0;
+};
 struct StatusText {
   std::uint64_t number = 0;
   std::string json;
@@ -155,7 +189,9 @@ struct Failed {
 };
 
 // A verb from 128 on that this build does not know: to be ignored.
-struct Unknown { std::uint64_t verb = 0; };
+struct Unknown {
+  std::uint64_t verb = 0;
+};
 
 using Frame = std::variant<Hello, Welcome, Ping, Pong, Broken, Bye, Publish, PublishAnswer, Open,
                            OpenAnswer, Change, ChangeAnswer, Settlement, Deliver, GapNotice, Close,

@@ -14,13 +14,20 @@ namespace {
 
 std::string_view name(Token::Kind kind) {
   switch (kind) {
-    case Token::Kind::Nil: return "nil";
-    case Token::Kind::Flag: return "a boolean";
-    case Token::Kind::Number: return "an integer";
-    case Token::Kind::Negative: return "a negative integer";
-    case Token::Kind::Text: return "a text";
-    case Token::Kind::Bytes: return "bytes";
-    case Token::Kind::Array: return "an array";
+    case Token::Kind::Nil:
+      return "nil";
+    case Token::Kind::Flag:
+      return "a boolean";
+    case Token::Kind::Number:
+      return "an integer";
+    case Token::Kind::Negative:
+      return "a negative integer";
+    case Token::Kind::Text:
+      return "a text";
+    case Token::Kind::Bytes:
+      return "bytes";
+    case Token::Kind::Array:
+      return "an array";
   }
   return "nothing";
 }

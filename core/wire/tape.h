@@ -20,9 +20,9 @@ namespace marram::wire {
 struct Token {
   enum class Kind : std::uint8_t { Nil, Flag, Number, Negative, Text, Bytes, Array };
   Kind kind = Kind::Nil;
-  std::uint32_t size = 0;       // of a text in bytes, of an array in elements
+  std::uint32_t size = 0;  // of a text in bytes, of an array in elements
   union {
-    std::uint64_t number;       // Array: the index of the token behind it
+    std::uint64_t number;  // Array: the index of the token behind it
     std::int64_t negative;
     const char* bytes;
   };
@@ -59,7 +59,7 @@ class Reader {
   bool flag(const char* what);
   std::string_view text(const char* what);
   std::string_view bytes(const char* what);
-  bool nil();                       // takes a nil if there is one
+  bool nil();  // takes a nil if there is one
   bool next_is(Token::Kind kind) const;
 
   void refuse(const char* what, std::string cause);

@@ -100,7 +100,8 @@ TEST_CASE_FIXTURE(Fixture, "a large batch takes several frames and is answered a
   CHECK(notices->of<Published>()[0].batch->events().back().position == Position(1, 600));
 }
 
-TEST_CASE_FIXTURE(Fixture, "after a lost session what has no answer leaves again, with the same ids") {
+TEST_CASE_FIXTURE(Fixture,
+                  "after a lost session what has no answer leaves again, with the same ids") {
   submit(1, 10);
   submit(2, 11);
   outbox.start(1 << 20, kFrameMax);

@@ -147,7 +147,8 @@ TEST_CASE_FIXTURE(Fixture, "an ephemeral reader that had nothing goes on from wh
   CHECK(sent() == "OPEN#1@500");
 }
 
-TEST_CASE_FIXTURE(Fixture, "a change that the lost session did not answer is part of opening again") {
+TEST_CASE_FIXTURE(Fixture,
+                  "a change that the lost session did not answer is part of opening again") {
   readers.start();
   open(1, "billing");
   readers.on_opened({1, {}});

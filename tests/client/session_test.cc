@@ -15,8 +15,11 @@ namespace {
 
 struct Fixture {
   std::atomic<std::size_t> queued = 0;
-  Session session{{.name = "sensor", .instance = "i", .endpoint = "ipc://x",
-                   .silent_after = 9s, .frame_bytes_max = 16 << 20},
+  Session session{{.name = "sensor",
+                   .instance = "i",
+                   .endpoint = "ipc://x",
+                   .silent_after = 9s,
+                   .frame_bytes_max = 16 << 20},
                   queued};
   TimePoint now{1000s};
 

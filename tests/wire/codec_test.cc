@@ -71,8 +71,7 @@ TEST_CASE("delivered events keep position and recorded time, and only those name
   const std::vector<std::uint32_t> second = {1};
   wire::Decoder decoder{Limits{}};
 
-  const auto frame =
-      decoder.decode(wire::encode_deliver(7, 2, batch.events(), second), kDefaults);
+  const auto frame = decoder.decode(wire::encode_deliver(7, 2, batch.events(), second), kDefaults);
 
   REQUIRE(frame.has_value());
   const auto& deliver = std::get<wire::Deliver>(*frame);
@@ -128,7 +127,7 @@ TEST_CASE("a changed byte never breaks the decoder") {
 TEST_CASE("elements that a later version appends are passed over") {
   std::string ping = wire::encode(wire::Ping{1});
 
-  ping[0] = '\x94';                           // four elements instead of two
+  ping[0] = '\x94';  // four elements instead of two
   ping += std::string("\xA1x\x92\x01\x91\xC0", 6);
 
   CHECK(refusal(ping) == "accepted");

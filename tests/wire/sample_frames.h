@@ -56,9 +56,15 @@ inline wire::Open sample_open() {
 
 inline wire::ConsumerList sample_consumers() {
   ConsumerInfo idle{.name = "idle", .filters = {"#"}};
-  ConsumerInfo busy{.name = "billing", .filters = {"plant/#"}, .attributes = "x", .attached = true,
-                    .backlog = 12, .oldest = at(1'764'000'000'000'000), .in_flight = 3,
-                    .redelivered = 1, .created = at(1'763'000'000'000'000)};
+  ConsumerInfo busy{.name = "billing",
+                    .filters = {"plant/#"},
+                    .attributes = "x",
+                    .attached = true,
+                    .backlog = 12,
+                    .oldest = at(1'764'000'000'000'000),
+                    .in_flight = 3,
+                    .redelivered = 1,
+                    .created = at(1'763'000'000'000'000)};
   return {5, true, {idle, busy}};
 }
 
@@ -73,9 +79,10 @@ inline std::vector<std::pair<std::string, std::string>> sample_frames() {
   const std::vector<std::uint32_t> both = {0, 1};
   const std::vector<Position> positions = {Position(3, 41), Position(3, 42), Position(3, 44)};
   const Error taken{Errc::Busy, "consumer: billing has a member already"};
-  const wire::Hello hello{.name = "sensor-1", .instance = "c0ffee",
-                          .silent_after = std::chrono::seconds(10)};
-  const wire::Welcome welcome{.node_name = "gw-3", .node_id = "ab12",
+  const wire::Hello hello{
+      .name = "sensor-1", .instance = "c0ffee", .silent_after = std::chrono::seconds(10)};
+  const wire::Welcome welcome{.node_name = "gw-3",
+                              .node_id = "ab12",
                               .silent_after = std::chrono::seconds(15),
                               .window_bytes = 8 << 20};
   return {

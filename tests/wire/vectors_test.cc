@@ -50,13 +50,20 @@ std::string unhex(std::string_view text) {
 std::string show(const wire::Token& token) {
   using Kind = wire::Token::Kind;
   switch (token.kind) {
-    case Kind::Nil: return "nil";
-    case Kind::Flag: return token.number != 0 ? "true" : "false";
-    case Kind::Number: return fmt::format("{}", token.number);
-    case Kind::Negative: return fmt::format("{}", token.negative);
-    case Kind::Text: return fmt::format("\"{}\"", std::string_view(token.bytes, token.size));
-    case Kind::Bytes: return "x'" + hex({token.bytes, token.size}) + "'";
-    case Kind::Array: return "[";
+    case Kind::Nil:
+      return "nil";
+    case Kind::Flag:
+      return token.number != 0 ? "true" : "false";
+    case Kind::Number:
+      return fmt::format("{}", token.number);
+    case Kind::Negative:
+      return fmt::format("{}", token.negative);
+    case Kind::Text:
+      return fmt::format("\"{}\"", std::string_view(token.bytes, token.size));
+    case Kind::Bytes:
+      return "x'" + hex({token.bytes, token.size}) + "'";
+    case Kind::Array:
+      return "[";
   }
   return "?";
 }

@@ -31,7 +31,7 @@ Connection::~Connection() { hang_up(); }
 Status Connection::dial() {
   hang_up();
   try {
-    zmq::socket_t dealer(context_, zmq::socket_type::dealer);
+    zmq::socket_t& dealer = dealer_.emplace(context_, zmq::socket_type::dealer);
     dealer.set(zmq::sockopt::linger, 0);
     dealer.set(zmq::sockopt::reconnect_ivl, -1);
     dealer.set(zmq::sockopt::handshake_ivl, 5000);
@@ -43,14 +43,15 @@ Status Connection::dial() {
     const int ends = ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED |
                      ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
     if (zmq_socket_monitor(dealer.handle(), watch.c_str(), ends) != 0) {
+      dealer_.reset();
       return fail(Errc::Io, fmt::format("client: cannot watch the connection to {}: {}", endpoint_,
                                         zmq_strerror(errno)));
     }
     monitor_.emplace(context_, zmq::socket_type::pair);
     monitor_->set(zmq::sockopt::linger, 0);
+    monitor_->set(zmq::sockopt::rcvhwm, 0);
     monitor_->connect(watch);
     dealer.connect(endpoint_);
-    dealer_.emplace(std::move(dealer));
   } catch (const zmq::error_t& error) {
     hang_up();
     const bool theirs = error.num() == EINVAL || error.num() == EPROTONOSUPPORT;
@@ -60,7 +61,10 @@ Status Connection::dial() {
   return {};
 }
 
+// The library's own thread waits for ever to tell of an event that nobody reads any
+// more: it stops telling first.
 void Connection::hang_up() {
+  if (dealer_) zmq_socket_monitor(dealer_->handle(), nullptr, 0);
   dealer_.reset();
   monitor_.reset();
 }

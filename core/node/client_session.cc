@@ -25,6 +25,22 @@ std::size_t list_bytes(const ConsumerInfo& info) {
   return bytes;
 }
 
+// Leaves the events that keep the rules.
+PublishQueue::Refusals take_out_refused(EventBatch& batch, const Limits& limits) {
+  std::vector<EventView>& events = batch.events();
+  PublishQueue::Refusals refused;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    auto status = check_event(events[i], limits);
+    if (!status) {
+      refused.emplace_back(i, std::move(status.error()));
+    } else if (!refused.empty()) {
+      events[i - refused.size()] = events[i];
+    }
+  }
+  events.resize(events.size() - refused.size());
+  return refused;
+}
+
 }  // namespace
 
 // What the broker and others hold of a session, and may call when it has gone.
@@ -88,26 +104,17 @@ Result<bool> ClientSession::on(wire::Publish& publish, std::size_t bytes,
     return fail(Errc::Protocol, fmt::format("endpoint: more than the window of {} without an answer",
                                             bytes_text(shared_.window_bytes)));
   }
-  std::vector<EventView>& events = publish.batch->events();
-  const std::size_t count = events.size();
-  PublishQueue::Refusals refused;
-  for (std::size_t i = 0; i < count; ++i) {
-    auto status = check_event(events[i], shared_.limits);
-    if (!status) {
-      refused.emplace_back(i, std::move(status.error()));
-    } else if (!refused.empty()) {
-      events[i - refused.size()] = events[i];
-    }
-  }
-  events.resize(count - refused.size());
-  if (!events.empty()) {
+  const std::size_t count = publish.batch->size();
+  PublishQueue::Refusals refused = take_out_refused(*publish.batch, shared_.limits);
+  if (!publish.batch->empty()) {
     auto status = shared_.store.submit(std::move(publish.batch), shared_.stored, 0);
-    if (!status && status.error().code == Errc::Overloaded) return false;
-    if (!status) {
+    if (status) {
+      shared_.order.push_back(self);
+    } else if (status.error().code == Errc::Overloaded || status.error().code == Errc::Closed) {
+      return false;  // closed: the node stops, the client asks its next run
+    } else {
       refused.clear();
       for (std::size_t i = 0; i < count; ++i) refused.emplace_back(i, status.error());
-    } else {
-      shared_.order.push_back(self);
     }
   }
   ++next_publish_;

@@ -18,7 +18,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int kFramesARun = 256;
-constexpr std::size_t kAnswerBytesMax = 4 << 20;      // unsent, of one client
+constexpr std::size_t kAnswerBytesMax = 4 << 20;      // unread, and again unsent, of one client
+constexpr std::size_t kPingBytes = 512 << 10;         // of answers between two PINGs
 constexpr Duration kRetry = 2ms;                      // full pipes, an overloaded store
 constexpr Duration kProbeFirst = 5ms;
 constexpr Duration kProbeLast = 1s;
@@ -134,6 +135,10 @@ void Endpoint::handle(Client& client, zmq::message_t& frame) {
   if (!decoded) {
     client.over = std::move(decoded.error());
     return;
+  }
+  if (const auto* pong = std::get_if<wire::Pong>(&*decoded); pong && client.ping == pong->number) {
+    client.ping.reset();
+    client.unread_answer_bytes -= client.pinged_answer_bytes;
   }
   const auto done = client.session->on_frame(*decoded, frame.size(), client.session);
   if (!done) {
@@ -271,22 +276,41 @@ void Endpoint::send(const std::string& peer, Client& client) {
     client.unsent.push_back({to_message(std::move(frame)), delivery});
   }
   client.session->out().clear();
-  while (!client.unsent.empty()) {
+  if (send_unsent(peer, client) == Router::Sent::Gone) {
+    client.over = Error{Errc::Unreachable, "endpoint: the client's connection is gone"};
+    client.say_why = false;
+  } else if (client.unsent_answer_bytes > kAnswerBytesMax && client.unsent.size() > 1 &&
+             !client.over) {
+    client.over = Error{Errc::Overloaded, "endpoint: the client does not read its answers"};
+  }
+}
+
+Router::Sent Endpoint::send_unsent(const std::string& peer, Client& client) {
+  ping_reader(peer, client);
+  while (!client.unsent.empty() && client.unread_answer_bytes < kAnswerBytesMax) {
     Waiting& next = client.unsent.front();
     const std::size_t bytes = next.frame.size();
     const Router::Sent sent = router_->send(peer, next.frame);
-    if (sent == Router::Sent::Full) break;
-    if (sent == Router::Sent::Gone) {
-      client.over = Error{Errc::Unreachable, "endpoint: the client's connection is gone"};
-      client.say_why = false;
-      return;
+    if (sent != Router::Sent::Yes) return sent;
+    if (!next.delivery) {
+      client.unsent_answer_bytes -= bytes;
+      client.unread_answer_bytes += bytes;
+      ping_reader(peer, client);
     }
-    if (!next.delivery) client.unsent_answer_bytes -= bytes;
     client.unsent.pop_front();
   }
-  if (client.unsent_answer_bytes > kAnswerBytesMax && client.unsent.size() > 1 && !client.over) {
-    client.over = Error{Errc::Overloaded, "endpoint: the client does not read its answers"};
-  }
+  return Router::Sent::Yes;
+}
+
+// What a client has read only its PONG tells: the library takes what it is given,
+// counts messages, and says nothing.
+void Endpoint::ping_reader(const std::string& peer, Client& client) {
+  if (client.ping || client.unread_answer_bytes < kPingBytes) return;
+  const std::uint64_t number = random_();
+  zmq::message_t frame = to_message(wire::encode(wire::Ping{number}));
+  if (router_->send(peer, frame) != Router::Sent::Yes) return;  // the next time
+  client.ping = number;
+  client.pinged_answer_bytes = client.unread_answer_bytes;
 }
 
 void Endpoint::stop() {

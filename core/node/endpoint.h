@@ -4,7 +4,8 @@
 // gives it up when it breaks the protocol, is silent, does not read, or its
 // connection is gone.  What a client can make the node hold is bounded: PUBLISH
 // frames by its window, deliveries by the windows of its consumers, answers by
-// kAnswerBytesMax; when the store is overloaded frames stay unread.
+// PINGs among them that it must answer before more follows; when the store is
+// overloaded frames stay unread.
 //
 // Threads: open() by one, before the loop starts; the rest on the loop thread.
 #pragma once
@@ -12,6 +13,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -62,8 +64,11 @@ class Endpoint : public LoopPart {
   };
   struct Client {
     std::shared_ptr<ClientSession> session;
-    std::deque<Waiting> unsent;           // the peer's pipe is full
+    std::deque<Waiting> unsent;           // the peer's pipe is full, or it reads too slowly
     std::size_t unsent_answer_bytes = 0;
+    std::size_t unread_answer_bytes = 0;  // sent, and no PONG since
+    std::size_t pinged_answer_bytes = 0;  // of them, before the PING
+    std::optional<std::uint64_t> ping;    // its number, which nobody guesses
     std::deque<zmq::message_t> parked;    // PUBLISH and what follows: the store is overloaded
     std::optional<Error> over;            // to be dropped, why
     bool say_why = true;
@@ -83,6 +88,8 @@ class Endpoint : public LoopPart {
   void retry_parked();
   void send_all();
   void send(const std::string& peer, Client& client);
+  Router::Sent send_unsent(const std::string& peer, Client& client);
+  void ping_reader(const std::string& peer, Client& client);
   void probe(TimePoint now);
   void check_silence(TimePoint now);
   bool drop_over();
@@ -98,6 +105,7 @@ class Endpoint : public LoopPart {
   std::size_t parked_bytes_ = 0;
   bool parked_ = false;                   // some client has frames parked
   bool unsent_ = false;                   // some client has frames unsent
+  std::mt19937_64 random_{std::random_device{}()};
   TimePoint now_{};
   TimePoint check_at_{};                  // for silence
   std::optional<TimePoint> probe_at_;     // a connection ended; whose is to be found out

@@ -17,7 +17,7 @@ namespace marram {
 namespace {
 
 constexpr std::size_t kCopiedBytes = 1024;  // up to here a copy costs less than a hand-over
-constexpr int kSendFrames = 256;            // of one peer in the library; bytes: its windows
+constexpr int kSendFrames = 1000;           // of one peer in the library; bytes: the endpoint
 constexpr int kLingerMillis = 100;          // for BYE
 constexpr const char* kWatch = "inproc://endpoint-watch";
 
@@ -80,12 +80,15 @@ Router::Router(std::size_t frame_bytes_max)
   // Twice the limit, so that a frame a bit over it gets its error.
   socket_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(2 * frame_bytes_max));
   monitor_.set(zmq::sockopt::linger, 0);
+  monitor_.set(zmq::sockopt::rcvhwm, 0);
   if (zmq_socket_monitor(socket_.handle(), kWatch, ZMQ_EVENT_DISCONNECTED) == 0) {
     monitor_.connect(kWatch);
   }
 }
 
-Router::~Router() = default;
+// The library's own thread waits for ever to tell of an event that nobody reads any
+// more: it stops telling first.
+Router::~Router() { zmq_socket_monitor(socket_.handle(), nullptr, 0); }
 
 Status Router::bind(const std::string& endpoint) {
   const auto address = wire::parse_address("endpoint", endpoint);

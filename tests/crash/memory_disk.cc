@@ -129,6 +129,8 @@ struct MemoryDisk::Methods {
 
   static int write(sqlite3_file* base, const void* data, int amount, sqlite3_int64 offset) {
     const auto* const begin = static_cast<const char*>(data);
+    const auto end = static_cast<std::size_t>(offset + amount);
+    if (file(base).disk->full_ && end > file(base).content->now.size()) return SQLITE_FULL;
     return change(base, {static_cast<std::size_t>(offset), {begin, begin + amount}, {}});
   }
 
@@ -138,6 +140,10 @@ struct MemoryDisk::Methods {
 
   static int sync(sqlite3_file* base, int) {
     if (!file(base).disk->operate()) return SQLITE_IOERR_FSYNC;
+    if (file(base).disk->failing_syncs_ > 0) {
+      --file(base).disk->failing_syncs_;
+      return SQLITE_IOERR_FSYNC;
+    }
     Content& content = *file(base).content;
     for (const Write& write : content.unsynced) apply(content.durable, write);
     content.unsynced.clear();

@@ -30,6 +30,11 @@ class MemoryDisk {
   // The power fails at the operation after so many more; it and all later ones fail.
   void cut_after(std::uint64_t operations) { left_ = operations; }
   bool is_cut() const { return left_ == 0; }
+  // Syncs fail, and nothing is on disk by them.
+  void fail_syncs(std::uint64_t count) { failing_syncs_ = count; }
+  // No file can grow.
+  void set_full(bool full) { full_ = full; }
+
   // Forgets what it must and comes back.  Nobody may have a file open.
   void restore_power();
 
@@ -58,6 +63,8 @@ class MemoryDisk {
   std::string name_;
   std::mt19937_64 random_;
   std::optional<std::uint64_t> left_;
+  std::uint64_t failing_syncs_ = 0;
+  bool full_ = false;
   std::map<std::string, Content> contents_;
   sqlite3_vfs vfs_{};
 };

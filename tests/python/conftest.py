@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ def _patience() -> Iterator[None]:
         raise TimeoutError("the test took more than 100 s")
 
     signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(100)
+    signal.alarm(int(os.environ.get("MARRAM_TEST_PATIENCE", "100")))
     faulthandler.dump_traceback_later(130, exit=True)
     yield
     faulthandler.cancel_dump_traceback_later()

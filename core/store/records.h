@@ -10,6 +10,7 @@
 #include "core/base/clock.h"
 #include "core/event/bus.h"
 #include "core/event/event.h"
+#include "core/event/filter_record.h"
 #include "core/event/stream.h"
 
 namespace marram {
@@ -22,13 +23,6 @@ struct LogRecord {
   std::uint64_t first = 1;       // lowest stored seq
   std::uint64_t head = 0;        // highest stored seq
   std::uint64_t bytes = 0;
-};
-
-// A filter matches what is recorded after `after`.
-struct FilterRecord {
-  std::string filter;
-  WallTime after{};
-  bool operator==(const FilterRecord&) const = default;
 };
 
 struct ConsumerRecord {

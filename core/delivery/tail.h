@@ -1,0 +1,61 @@
+// The batches committed last, for readers near the head: they need no disk.
+//
+// Threads: the owner's only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "core/delivery/fifo.h"
+#include "core/event/event.h"
+
+namespace marram {
+
+// What a batch has of one log.
+struct LogRange {
+  std::uint32_t log = 0;
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+};
+// One for each log, in the order of their first events; `out` is replaced.
+void ranges_of(const EventBatch& batch, std::vector<LogRange>& out);
+
+class Tail {
+ public:
+  explicit Tail(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+
+  // Newer batches push out the oldest; the newest one stays, whatever its size.
+  void push(EventBatchPtr batch, const std::vector<LogRange>& ranges);
+  void clear();
+
+  struct Part {
+    EventBatchPtr batch;
+    std::uint64_t upto = 0;   // last seq of the log in it
+  };
+  // The batch that has event `seq` of `log`, if it is still here.
+  std::optional<Part> find(std::uint32_t log, std::uint64_t seq) const;
+  std::size_t bytes() const { return bytes_; }  // with what a batch costs by itself
+
+ private:
+  struct Held {
+    EventBatchPtr batch;
+    std::size_t bytes = 0;
+    std::vector<std::uint32_t> logs;
+  };
+  struct Ref {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    EventBatchPtr batch;
+  };
+  void drop_oldest();
+
+  std::size_t bytes_max_;
+  std::size_t bytes_ = 0;
+  Fifo<Held> held_;
+  std::unordered_map<std::uint32_t, Fifo<Ref>> logs_;
+};
+
+}  // namespace marram

@@ -31,10 +31,7 @@ struct SaveCursorsCommand {
   std::vector<CursorMove> moves;
 };
 
-// A reader has met a damaged page.
-struct CheckCommand {};
-
-using Command = std::variant<SubmitCommand, PutConsumerCommand, RemoveConsumerCommand,
-                             SaveCursorsCommand, CheckCommand>;
+using Command =
+    std::variant<SubmitCommand, PutConsumerCommand, RemoveConsumerCommand, SaveCursorsCommand>;
 
 }  // namespace marram::store

@@ -13,6 +13,7 @@ constexpr Duration kReportEvery = std::chrono::seconds(1);
 
 void StatusReporter::tick(RouteStatus& status, TimePoint now) {
   const std::uint64_t done = status.acked + status.taken;
+  const std::uint64_t given_up = status.skipped + status.missed;
   const bool due = now >= next_;
   if (due) {
     const double seconds = std::chrono::duration<double>(now - last_).count();
@@ -24,9 +25,9 @@ void StatusReporter::tick(RouteStatus& status, TimePoint now) {
     last_done_ = done;
     next_ = now + kReportEvery;
   }
-  if (!due && last_state_ == status.state && last_skipped_ == status.skipped) return;
+  if (!due && last_state_ == status.state && last_given_up_ == given_up) return;
   last_state_ = status.state;
-  last_skipped_ = status.skipped;
+  last_given_up_ = given_up;
   host_.report(status);
 }
 

@@ -26,7 +26,7 @@ class StatusReporter {
   const ConnectorHost& host_;
   std::optional<RouteState> last_state_;
   std::uint64_t last_done_ = 0;
-  std::uint64_t last_skipped_ = 0;
+  std::uint64_t last_given_up_ = 0;
   TimePoint last_{};
   TimePoint next_{};
 };

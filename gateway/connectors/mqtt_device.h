@@ -20,12 +20,12 @@
 namespace marram {
 
 struct DeviceOptions {
-  std::string url;              // mqtt://HOST:PORT
+  std::string url;  // mqtt://HOST:PORT
   std::string client_id;
   std::string topic;
-  std::uint64_t count = 0;      // readings; 0: until stdin ends
-  double rate_per_s = 0;        // 0: as fast as the window allows
-  std::size_t window = 20;      // unacknowledged readings
+  std::uint64_t count = 0;  // readings; 0: until stdin ends
+  double rate_per_s = 0;    // 0: as fast as the window allows
+  std::size_t window = 20;  // unacknowledged readings
 };
 
 // Runs until all readings are acknowledged: `count` of them, or those sent when
@@ -34,7 +34,7 @@ Status run_device(const DeviceOptions& options, std::ostream& out);
 
 struct CollectorOptions {
   std::string url;
-  std::string client_id;        // its session at the broker persists for an hour
+  std::string client_id;  // its session at the broker persists for an hour
   std::string filter;
 };
 

@@ -5,7 +5,6 @@
 
 #include <atomic>
 
-#include "core/base/assert.h"
 #include "gateway/connectors/mqtt_fault.h"
 
 namespace marram {
@@ -59,6 +58,7 @@ class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::ia
  public:
   PahoLink(const MqttLinkOptions& options, OnMessage on_message)
       : v5_(options.protocol == MqttVersion::V5),
+        tls_(options.target.tls),
         on_message_(std::move(on_message)),
         client_(uri_of(options.target), options.client_id,
                 // The version here as well as in the connect options: with one of
@@ -67,8 +67,10 @@ class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::ia
     fill(options);
     client_.set_callback(*this);
     if (v5_) {
-      client_.set_disconnected_handler([this](const mqtt::properties&, mqtt::ReasonCode code) {
-        disconnect_code_ = static_cast<int>(code);
+      // Paho says nothing more after a DISCONNECT of the broker's.
+      client_.set_disconnected_handler([this](const mqtt::properties&, mqtt::ReasonCode reason) {
+        const int code = static_cast<int>(reason);
+        lose(true, code, "the broker disconnected: " + mqtt_code_text(code));
       });
     }
   }
@@ -149,7 +151,7 @@ class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::ia
     }
     ssl.set_enable_server_cert_auth(true);
     ssl.set_verify(true);  // the host name too
-    ssl.set_error_handler([this](const std::string& text) { tls_error_ = text; });
+    // No error handler: Paho would call it through a copy that is gone by then.
     connect_.set_ssl(std::move(ssl));
   }
 
@@ -158,7 +160,8 @@ class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::ia
   void on_success(const mqtt::token& token) override {
     switch (token.get_type()) {
       case mqtt::token::Type::CONNECT:
-        events_.post(connected_with(token));
+        // Paho says it twice.
+        if (!connected_.exchange(true)) events_.post(connected_with(token));
         break;
       case mqtt::token::Type::SUBSCRIBE:
         events_.post(subscribed_with(token));
@@ -172,7 +175,8 @@ class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::ia
   }
 
   void on_failure(const mqtt::token& token) override {
-    const int code = std::max(token.get_return_code(), static_cast<int>(token.get_reason_code()));
+    int code = token.get_return_code();
+    if (v5_) code = std::max(code, static_cast<int>(token.get_reason_code()));
     switch (token.get_type()) {
       case mqtt::token::Type::CONNECT:
         lose(false, std::max(code, 0), connect_error(code));
@@ -189,12 +193,7 @@ class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::ia
     }
   }
 
-  void connection_lost(const std::string&) override {
-    const int code = disconnect_code_;
-    lose(
-        true, code,
-        code == 0 ? "the connection was lost" : "the broker disconnected: " + mqtt_code_text(code));
-  }
+  void connection_lost(const std::string&) override { lose(true, 0, "the connection was lost"); }
 
   void message_arrived(mqtt::const_message_ptr message) override {
     if (message && on_message_ && !closing_) on_message_(to_message(*message));
@@ -213,8 +212,10 @@ class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::ia
 
   std::string connect_error(int code) const {
     if (code > 0) return "the broker refused the connection: " + mqtt_code_text(code);
-    if (!tls_error_.empty()) return "TLS: " + tls_error_;
-    return "cannot connect";
+    // Paho says no more than that.
+    return tls_ ? "cannot connect, or the certificate is not for this host or of no CA in "
+                  "tls.ca_file"
+                : "cannot connect";
   }
 
   LinkConnected connected_with(const mqtt::token& token) const {
@@ -234,19 +235,20 @@ class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::ia
   }
 
   static LinkSubscribed subscribed_with(const mqtt::token& token) {
-    for (const auto code : token.get_subscribe_response().get_reason_codes()) {
+    const auto response = token.get_subscribe_response();
+    for (const auto code : response.get_reason_codes()) {
       if (static_cast<int>(code) >= 0x80) return {static_cast<int>(code)};
     }
     return {};
   }
 
   const bool v5_;
+  const bool tls_;
   const OnMessage on_message_;
   // Kept and passed by reference: copies of connect options lose their properties.
   mqtt::connect_options connect_;
   Mailbox<LinkEvent> events_;
-  std::string tls_error_;  // written and read on Paho's threads, under its lock
-  std::atomic<int> disconnect_code_ = 0;
+  std::atomic<bool> connected_ = false;
   std::atomic<bool> lost_ = false;
   std::atomic<bool> closing_ = false;
   mqtt::async_client client_;  // last: its destructor still calls back

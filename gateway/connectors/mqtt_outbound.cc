@@ -73,6 +73,8 @@ bool MqttOutbound::take_notices() {
   for (Notice& notice : notices_) {
     if (auto* delivered = std::get_if<Delivered>(&notice)) {
       for (const std::uint32_t index : delivered->indices) window_.add(delivered->batch, index);
+    } else if (const auto* skipped = std::get_if<Skipped>(&notice)) {
+      on_gap(skipped->gap);
     } else if (auto* ended = std::get_if<Ended>(&notice)) {
       ended_ = std::move(ended->error);
     } else if (std::holds_alternative<Opened>(notice) && !std::exchange(filters_told_, true)) {
@@ -83,6 +85,15 @@ bool MqttOutbound::take_notices() {
     }
   }
   return true;
+}
+
+void MqttOutbound::on_gap(const Gap& gap) {
+  const std::uint64_t events = gap.to - gap.from + 1;
+  status_.missed += events;
+  count_fault(status_, FaultKind::Poison,
+              fmt::format("{} events are gone from the store ({}), from position {} on", events,
+                          gap.reason, gap.from),
+              wall_);
 }
 
 bool MqttOutbound::take_link_events() {

@@ -28,6 +28,7 @@ class MqttOutbound {
 
  private:
   bool take_notices();
+  void on_gap(const Gap& gap);
   bool take_link_events();
   void on(const LinkConnected& event);
   void on(const LinkLost& event);

@@ -48,6 +48,7 @@ std::string status_line(const RouteStatus& status) {
                   {"looped", status.looped},
                   {"skipped", status.skipped},
                   {"expired", status.expired},
+                  {"missed", status.missed},
                   {"errors_retry", status.errors_retry},
                   {"errors_poison", status.errors_poison},
                   {"errors_auth", status.errors_auth},
@@ -73,6 +74,7 @@ Result<RouteStatus> parse_status_line(std::string_view line) {
   read(from, "looped", status.looped);
   read(from, "skipped", status.skipped);
   read(from, "expired", status.expired);
+  read(from, "missed", status.missed);
   read(from, "errors_retry", status.errors_retry);
   read(from, "errors_poison", status.errors_poison);
   read(from, "errors_auth", status.errors_auth);

@@ -24,6 +24,7 @@ struct RouteStatus {
   std::uint64_t looped = 0;    // came back to this node, and were dropped
   std::uint64_t skipped = 0;   // given up by on_poison = "skip"
   std::uint64_t expired = 0;   // their time was over before they could be sent
+  std::uint64_t missed = 0;    // gone from the node's store before they could be sent
   std::uint64_t errors_retry = 0;
   std::uint64_t errors_poison = 0;
   std::uint64_t errors_auth = 0;

@@ -40,6 +40,7 @@ void add_counts(RouteStatus& sum, const RouteStatus& more) {
   sum.looped += more.looped;
   sum.skipped += more.skipped;
   sum.expired += more.expired;
+  sum.missed += more.missed;
   sum.errors_retry += more.errors_retry;
   sum.errors_poison += more.errors_poison;
   sum.errors_auth += more.errors_auth;
@@ -116,6 +117,11 @@ void SupervisedRoute::tell(const RouteStatus& before) {
                 {{"route", route_.name},
                  {"skipped", std::to_string(before_.skipped + status_.skipped)},
                  {"error", status_.last_error}});
+  } else if (status_.missed > before.missed) {
+    log().error(kComponent, "events were gone before they could be sent",
+                {{"route", route_.name},
+                 {"missed", std::to_string(before_.missed + status_.missed)},
+                 {"error", status_.last_error}});
   } else if (status_.state == RouteState::Connecting &&
              (new_state || before.last_error != status_.last_error) &&
              !status_.last_error.empty()) {
@@ -170,6 +176,7 @@ std::string SupervisedRoute::report_json() const {
       {"looped", sum.looped},
       {"skipped", sum.skipped},
       {"expired", sum.expired},
+      {"missed", sum.missed},
       {"errors",
        {{"retry", sum.errors_retry}, {"poison", sum.errors_poison}, {"auth", sum.errors_auth}}},
       {"rate_per_s", status_.rate_per_s},

@@ -15,7 +15,7 @@ from weakref import WeakSet
 from marram import _core
 from marram.errors import Closed
 
-_PATIENCE_S = 5.0
+_DRAIN_MICROS = 5_000_000
 
 
 class Registry:
@@ -44,14 +44,14 @@ class Registry:
     def finish(self) -> None:
         """Close what is open and wait for the calls that are under way."""
         self._finished = True
-        end = time.monotonic() + _PATIENCE_S
-        while self._opening and time.monotonic() < end:
+        patience = time.monotonic() + _DRAIN_MICROS / 1e6
+        while self._opening and time.monotonic() < patience:
             time.sleep(0.005)
-        buses = [bus for bus in self._open if not bus.forked]
+        buses = list(self._open)
         for bus in buses:
             bus.close()
-        while any(bus.calls for bus in buses) and time.monotonic() < end:
-            time.sleep(0.001)
+        for bus in buses:
+            bus.drain(_DRAIN_MICROS)
 
     def forget_opening(self) -> None:
         """In a child after fork(): the parent's threads that opened are not here."""

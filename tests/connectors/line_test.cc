@@ -62,6 +62,7 @@ TEST_CASE("a status line is read back as it was") {
   status.looped = 6;
   status.skipped = 5;
   status.expired = 4;
+  status.missed = 11;
   status.errors_auth = 3;
   status.errors_poison = 2;
   status.errors_retry = 1;

@@ -48,6 +48,7 @@ struct Leave {
 // so that the other side reads our reason before it learns of the end.
 struct Close {
   bool linger = false;
+  Reason reason = Reason::Success;  // an error: why we end it
 };
 
 using Command = std::variant<Authenticate, Claim, Open, Change, Leave, Close>;

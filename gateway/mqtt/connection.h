@@ -38,7 +38,8 @@ struct Connection {
   std::unique_ptr<Channel> channel;
   Session session;
 
-  std::string unfinished;  // the beginning of a packet
+  std::string unfinished;              // the beginning of a packet
+  std::size_t unfinished_counted = 0;  // in the server's sum
   std::string unsent;
   std::size_t sent = 0;  // of `unsent`
   SubscriptionId subscription = 0;

@@ -15,9 +15,10 @@ struct MqttLimits {
   std::chrono::seconds connect_within{10};
   std::size_t receive_maximum = 1024;  // of ours, towards publishers
   std::chrono::seconds session_expiry_max{std::chrono::hours(24 * 30)};
-  std::chrono::seconds keep_alive_max{0};    // 0: none; MQTT 5 is told with Server Keep Alive
-  std::size_t unsent_bytes_max = 256 << 10;  // per connection, then its consumer waits
-  std::size_t in_flight_max = 1024;          // unacknowledged towards one subscriber
+  std::chrono::seconds keep_alive_max{0};       // 0: none; MQTT 5 is told with Server Keep Alive
+  std::size_t unsent_bytes_max = 256 << 10;     // per connection, then its consumer waits
+  std::size_t unfinished_bytes_max = 64 << 20;  // beginnings of packets, of all connections
+  std::size_t in_flight_max = 1024;             // unacknowledged towards one subscriber
 };
 
 }  // namespace marram::mqtt

@@ -90,8 +90,10 @@ class Server : public MqttListener {
   void take_bytes(Connection& connection, std::size_t count, std::size_t carried);
   std::string_view parse(Connection& connection, std::string_view bytes);
   void parse_unfinished(Connection& connection);
+  void count_unfinished(Connection& connection);
   void flush(Connection& connection);
   bool write_out(Connection& connection);
+  std::size_t held_bytes_max() const;
   bool is_held_back(const Connection& connection) const;
   bool wants_reading(const Connection& connection) const;
   void discard(Connection& connection);
@@ -112,6 +114,7 @@ class Server : public MqttListener {
   void act(Connection& connection, const Close& command);
   void on_password(const PasswordChecker::Answer& answer);
   void take_over(const std::string& client_id);
+  void log_end(const Connection& connection, Reason reason);
   void release(Connection& connection);
   void remove_consumer(const std::string& client_id, Handle waiter);
   void expire_sessions();
@@ -176,7 +179,11 @@ class Server : public MqttListener {
   Tally tally_;
   std::uint64_t bytes_received_ = 0;
   std::uint64_t bytes_sent_ = 0;
-  std::uint64_t turned_away_ = 0;    // over a connection limit
+  std::uint64_t turned_away_ = 0;  // over a connection limit
+  std::size_t unfinished_bytes_ = 0;
+  TimePoint log_again_at_{};
+  std::size_t logged_ = 0;
+  std::uint64_t unlogged_ = 0;
   std::uint64_t skipped_ = 0;        // events that a session lost to a limit
   std::vector<char> buffer_;         // everybody reads into this one
   std::vector<std::string> spares_;  // buffers for bytes to be sent

@@ -16,6 +16,7 @@ constexpr std::size_t kCarriedMax = 16 << 10;
 // Who has not said CONNECT yet is read in small bites.
 constexpr std::size_t kStrangersBite = 4 << 10;
 constexpr std::size_t kHeldBytesMax = 256 << 10;
+constexpr std::size_t kAllHeldBytesMax = 64 << 20;
 constexpr std::size_t kSparesMax = 64;
 constexpr std::size_t kSpareBytesMax = 1 << 20;
 
@@ -54,6 +55,7 @@ void Server::on_readable(Connection& connection) {
   if (carried > 0) std::memcpy(buffer_.data(), connection.unfinished.data(), carried);
   std::span<char> room = std::span(buffer_).subspan(carried);
   if (!connection.session.connected()) room = room.first(kStrangersBite);
+  if (connection.held) room = room.first(std::min(room.size(), held_bytes_max()));
 
   const Transfer transfer = connection.channel->read(room);
   switch (transfer.state) {
@@ -78,21 +80,28 @@ void Server::take_bytes(Connection& connection, std::size_t count, std::size_t c
     return parse_unfinished(connection);
   }
   const std::string_view rest = parse(connection, {buffer_.data(), carried + count});
-  if (rest.empty()) {
-    connection.unfinished = std::string();  // and its memory
-  } else {
-    connection.unfinished.assign(rest);
-  }
+  connection.unfinished = std::string(rest);  // no memory where nothing is left
+  count_unfinished(connection);
 }
 
 void Server::parse_unfinished(Connection& connection) {
   const std::size_t before = connection.unfinished.size();
   const std::size_t left = parse(connection, connection.unfinished).size();
-  if (left == 0) {
-    connection.unfinished = std::string();
-  } else {
-    connection.unfinished.erase(0, before - left);
+  if (left != before) connection.unfinished = connection.unfinished.substr(before - left);
+  count_unfinished(connection);
+}
+
+// With too much of all connections together, the long ones go.
+void Server::count_unfinished(Connection& connection) {
+  unfinished_bytes_ -= connection.unfinished_counted;
+  connection.unfinished_counted = connection.unfinished.size();
+  unfinished_bytes_ += connection.unfinished_counted;
+  if (unfinished_bytes_ <= rules_.mqtt.unfinished_bytes_max ||
+      connection.unfinished.size() <= kCarriedMax || connection.session.over()) {
+    return;
   }
+  with(connection,
+       [&](Session& session) { session.on_bad_frame(Reason::QuotaExceeded, actions_); });
 }
 
 // Hands packets to the session while it takes them; gives back what is left.
@@ -119,9 +128,14 @@ std::string_view Server::parse(Connection& connection, std::string_view bytes) {
   return bytes;
 }
 
+// Of one connection that is held back: they share what all may take.
+std::size_t Server::held_bytes_max() const {
+  return std::min(kHeldBytesMax, kAllHeldBytesMax / std::max<std::size_t>(1, holding_.size()));
+}
+
 bool Server::is_held_back(const Connection& connection) const {
   const bool held =
-      connection.held != nullptr && connection.held->later.events->bytes() >= kHeldBytesMax;
+      connection.held != nullptr && connection.held->later.events->bytes() >= held_bytes_max();
   return stalled_ || closing_ || held || !connection.session.takes_packets() ||
          connection.session.unacknowledged() >= rules_.mqtt.receive_maximum;
 }
@@ -196,6 +210,7 @@ void Server::discard(Connection& connection) {
 
 void Server::drop(Connection& connection) {
   release(connection);
+  unfinished_bytes_ -= connection.unfinished_counted;
   boost::system::error_code ignored;
   connection.channel.reset();
   connection.socket.close(ignored);

@@ -6,6 +6,13 @@
 
 namespace marram::mqtt {
 
+namespace {
+
+// A round that takes in more than this does not wait for its end.
+constexpr std::size_t kBatchBytes = 1 << 20;
+
+}  // namespace
+
 // Sessions append to the connection's own bytes, or to an empty buffer that the
 // connection takes over when there is something in it.
 void Server::begin(Connection& connection) {
@@ -43,6 +50,7 @@ void Server::collect(Connection& connection) {
     connection.looked_at = *at;
     deadlines_.add(*at, connection.handle);
   }
+  if (batch_->bytes() >= kBatchBytes) submit();
 }
 
 void Server::settle(Connection& connection) {
@@ -151,6 +159,7 @@ void Server::act(Connection& connection, const Leave& command) {
 }
 
 void Server::act(Connection& connection, const Close& command) {
+  if (is_error(command.reason)) log_end(connection, command.reason);
   connection.closing = true;
   connection.linger = command.linger;
   // A side that neither reads nor ends is left after this.
@@ -159,6 +168,27 @@ void Server::act(Connection& connection, const Close& command) {
   deadlines_.add(connection.linger_until, connection.handle);
   release(connection);
   mark_dirty(connection);
+}
+
+// Strangers can cause these lines, so there are at most ten a second.
+void Server::log_end(const Connection& connection, Reason reason) {
+  constexpr std::size_t kLinesMax = 10;
+  if (now_.steady >= log_again_at_) {
+    if (unlogged_ > 0) {
+      log_.info("mqtt", "more connections were ended", {{"count", std::to_string(unlogged_)}});
+    }
+    log_again_at_ = now_.steady + std::chrono::seconds(1);
+    logged_ = unlogged_ = 0;
+  }
+  if (logged_ == kLinesMax) {
+    ++unlogged_;
+    return;
+  }
+  ++logged_;
+  log_.info("mqtt", "a connection is ended",
+            {{"client", printable(connection.session.client_id())},
+             {"address", connection.address.to_string()},
+             {"reason", std::string(name(reason))}});
 }
 
 // The connection gives up its subscription and its client id; what is to be kept

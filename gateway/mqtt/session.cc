@@ -47,8 +47,7 @@ void Session::on_tick(TimePoint now, Actions& out) {
     disconnect(Reason::KeepAliveTimeout, "", out);
     return;
   }
-  out.refuse(Reason::KeepAliveTimeout);
-  end(false, out);
+  end(false, Reason::KeepAliveTimeout, out);
 }
 
 void Session::on_bad_frame(Reason reason, Actions& out) {
@@ -56,8 +55,7 @@ void Session::on_bad_frame(Reason reason, Actions& out) {
     disconnect(reason, "", out);
     return;
   }
-  out.refuse(reason);
-  end(false, out);
+  end(false, reason, out);
 }
 
 void Session::on_frame(const Frame& frame, Now now, Actions& out) {
@@ -67,8 +65,7 @@ void Session::on_frame(const Frame& frame, Now now, Actions& out) {
   } else if (state_ == State::Silent && frame.type == PacketType::Connect) {
     on_connect(frame, out);
   } else {
-    out.refuse(Reason::ProtocolError);
-    end(false, out);
+    end(false, Reason::ProtocolError, out);
   }
 }
 
@@ -110,25 +107,25 @@ void Session::on_disconnect(const Frame& frame, Actions& out) {
           Change{subscriptions_.filters(), to_attributes(expiry_s_, subscriptions_.table())});
     }
   }
-  end(false, out);
+  end(false, Reason::Success, out);
 }
 
 void Session::disconnect(Reason reason, std::string_view why, Actions& out) {
   if (state_ == State::Over) return;
-  out.refuse(reason);
   const bool can_tell = state_ == State::Connected && version_ == Version::V5;
   if (can_tell) {
     std::string properties;
     if (!why.empty()) PropertyWriter(properties).text(PropertyId::ReasonString, why);
     encode(Farewell{.reason = reason, .properties = Properties(properties)}, version_, out.bytes);
   }
-  end(can_tell, out);
+  end(can_tell, reason, out);
 }
 
-void Session::end(bool linger, Actions& out) {
+void Session::end(bool linger, Reason reason, Actions& out) {
   if (state_ == State::Over) return;
   state_ = State::Over;
-  out.commands.push_back(Close{linger});
+  if (is_error(reason)) out.refuse(reason);
+  out.commands.push_back(Close{linger, reason});
 }
 
 }  // namespace marram::mqtt

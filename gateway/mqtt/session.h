@@ -129,7 +129,7 @@ class Session {
   void on_connected_frame(const Frame& frame, Now now, Actions& out);
   void on_disconnect(const Frame& frame, Actions& out);
   void disconnect(Reason reason, std::string_view why, Actions& out);
-  void end(bool linger, Actions& out);
+  void end(bool linger, Reason reason, Actions& out);
 
   const SessionRules& rules_;
   State state_ = State::Silent;

@@ -42,8 +42,7 @@ void Session::on_connect(const Frame& frame, Actions& out) {
   const Reason decoded = decode(frame, packet);
   version_ = packet.version;
   if (decoded == Reason::MalformedPacket && version_ == Version::V311) {
-    out.refuse(decoded);
-    return end(false, out);  // 3.1.1 has no code for it
+    return end(false, decoded, out);  // 3.1.1 has no code for it
   }
   const Reason reason = decoded == Reason::Success ? take_connect(packet, out) : decoded;
   if (reason != Reason::Success) refuse_connect(reason, why(reason), out);
@@ -99,13 +98,12 @@ void Session::take_session_options(const Connect& packet) {
 }
 
 void Session::refuse_connect(Reason reason, std::string_view text, Actions& out) {
-  out.refuse(reason);
   std::string properties;
   if (!text.empty() && version_ == Version::V5) {
     PropertyWriter(properties).text(PropertyId::ReasonString, text);
   }
   encode(ConnAck{.reason = reason, .properties = Properties(properties)}, version_, out.bytes);
-  end(true, out);
+  end(true, reason, out);
 }
 
 void Session::on_authenticated(AccessPtr access, Reason refusal, Actions& out) {

@@ -58,7 +58,7 @@ void Session::on_stored(std::span<const std::uint16_t> packet_ids, Reason reason
   if (over()) return;
   const bool good = reason == Reason::Success;
   // Without a PUBACK a 3.1.1 client keeps the message, and sends it again later.
-  if (!good && version_ == Version::V311) return end(false, out);
+  if (!good && version_ == Version::V311) return end(false, reason, out);
   for (const std::uint16_t packet_id : packet_ids) {
     if (!good) out.refuse(reason);
     if (packet_id == 0) {

@@ -171,6 +171,24 @@ TEST_CASE("a large message goes through in pieces") {
   CHECK(fixture.bus.events().back().payload == payload);
 }
 
+TEST_CASE("beginnings of large packets share a limit, and other packets go on") {
+  MqttOptions options;
+  options.limits.unfinished_bytes_max = 100'000;
+  ListenerFixture fixture(options);
+  RawClient first(fixture.at);
+  first.connect("c1");
+  RawClient second(fixture.at);
+  second.connect("c2");
+  const std::string begun = "\x30\x80\x80\x40" + std::string(70'000, 'x');  // of 1 MiB
+  first.send(begun);
+  second.publish("a", "x", 1);
+  CHECK(second.next() == "puback id1");
+  second.send(begun);
+  std::string told = second.next(1s);
+  if (told == "nothing") told = first.next();
+  CHECK(told == "disconnect 97");
+}
+
 TEST_CASE("connections over the limits are turned away, and there is room again afterwards") {
   MqttOptions options;
   options.limits.connections_per_address_max = 2;

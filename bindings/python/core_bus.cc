@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <deque>
-#include <thread>
 
 #include "bindings/python/core_subscription.h"
 #include "bindings/python/errors.h"
@@ -64,7 +63,8 @@ LogLevel level(const std::string& text) {
   if (text == "warn") return LogLevel::Warn;
   if (text == "error") return LogLevel::Error;
   raise({Errc::Invalid, fmt::format("log: there is no level \"{}\" (write debug, info, warn or "
-                                    "error)", text)});
+                                    "error)",
+                                    text)});
 }
 
 }  // namespace
@@ -123,9 +123,10 @@ CoreBus::~CoreBus() {
 
 Bus& CoreBus::use() {
   if (forked()) {
-    raise({Errc::Forked, "this node belongs to the parent process and its threads were not copied "
-                         "by fork() (in the child, open it anew with marram.connect(), or use "
-                         "multiprocessing's \"spawn\")"});
+    raise({Errc::Forked,
+           "this node belongs to the parent process and its threads were not copied "
+           "by fork() (in the child, open it anew with marram.connect(), or use "
+           "multiprocessing's \"spawn\")"});
   }
   if (closed_) raise({Errc::Closed, "this node has been closed (open a new one)"});
   return *bus_;
@@ -148,9 +149,10 @@ void CoreBus::submit_or_wait(std::unique_ptr<EventBatch> batch, const ListenerPt
   Bus& bus = use();
   Status status = bus.submit(std::move(batch), listener, 0);
   if (!status && status.error().code == Errc::Overloaded) {
+    Handoff<bool> pause;  // nobody ends it early
     const auto taken = wait_in_slices(deadline, [&](auto until) -> std::optional<Status> {
-      std::this_thread::sleep_until(
-          std::min(until, std::chrono::steady_clock::now() + std::chrono::milliseconds(2)));
+      const auto next = std::chrono::steady_clock::now() + std::chrono::milliseconds(2);
+      pause.wait_until(std::min(until, next));
       status = bus.submit(std::move(batch), listener, 0);
       if (!status && status.error().code == Errc::Overloaded) return {};
       return status;
@@ -232,8 +234,7 @@ py::list CoreBus::take_answers() {
 std::unique_ptr<CoreSubscription> CoreBus::subscribe(SubscribeOptions options) {
   Bus& bus = use();
   const InCall call(calls_);
-  auto subscription =
-      value(without_gil([&] { return bus.subscribe(std::move(options)); }));
+  auto subscription = value(without_gil([&] { return bus.subscribe(std::move(options)); }));
   return std::make_unique<CoreSubscription>(shared_from_this(), std::move(subscription));
 }
 
@@ -271,18 +272,6 @@ void CoreBus::close() {
     }
     bus_->close();
     inbox_->close();
-  });
-}
-
-bool CoreBus::drain(std::int64_t timeout_micros) {
-  if (forked()) return true;
-  return without_gil([&] {
-    const auto deadline = std::chrono::steady_clock::now() + Duration(timeout_micros);
-    while (calls_ > 0) {
-      if (std::chrono::steady_clock::now() >= deadline) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return true;
   });
 }
 

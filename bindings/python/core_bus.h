@@ -67,11 +67,9 @@ class CoreBus : public std::enable_shared_from_this<CoreBus> {
   void close();
   bool closed() const { return closed_; }
   bool forked() const { return fork_generation() != generation_; }
-  // Waits until no thread is in a call any more; false when the time passed.
-  bool drain(std::int64_t timeout_micros);
-
-  // Raises Forked, Closed.  `calls` is for InCall.
+  // Raises Forked, Closed.
   Bus& use();
+  // The calls that are in C++ now, as InCall counts them.
   std::atomic<int>& calls() { return calls_; }
 
  private:
@@ -86,9 +84,9 @@ class CoreBus : public std::enable_shared_from_this<CoreBus> {
   std::atomic<int> calls_ = 0;
   std::atomic<bool> closed_ = false;
   std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
-  UuidMaker ids_;                  // under the GIL
+  UuidMaker ids_;  // under the GIL
   std::unique_ptr<Log> log_;
-  Node* node_ = nullptr;           // what bus_ is, one of the two
+  Node* node_ = nullptr;  // what bus_ is, one of the two
   Client* client_ = nullptr;
   std::unique_ptr<Bus> bus_;
   std::unique_ptr<mqtt::MqttListener> mqtt_;

@@ -34,7 +34,8 @@ bool CoreSubscription::fill(std::optional<std::int64_t> timeout_micros) {
   std::vector<Gap> gaps;
   const auto attempt = [&](std::chrono::steady_clock::time_point until) -> std::optional<Fetched> {
     if (closed_) return fail(Errc::Closed, "this subscription has been closed (open a new one)");
-    const auto left = std::chrono::duration_cast<Duration>(until - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<Duration>(until - std::chrono::steady_clock::now());
     auto fetched = subscription_->fetch(kTakenAtOnce, std::max(left, Duration(0)));
     gaps = subscription_->take_gaps();
     if (fetched && fetched->empty() && gaps.empty()) return {};

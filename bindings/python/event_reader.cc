@@ -60,8 +60,10 @@ class PayloadBytes {
       }
       bytes_ = {static_cast<const char*>(buffer_.buf), static_cast<std::size_t>(buffer_.len)};
     } else {
-      throw py::type_error(fmt::format("payload: cannot publish {} (give bytes or str; or json= "
-                                       "to publish(), for what JSON can write)", type_name(payload)));
+      throw py::type_error(
+          fmt::format("payload: cannot publish {} (give bytes or str; or json= "
+                      "to publish(), for what JSON can write)",
+                      type_name(payload)));
     }
   }
   ~PayloadBytes() {
@@ -79,8 +81,9 @@ class PayloadBytes {
 
 void pack(py::handle headers, std::string& packed) {
   packed.clear();
-  const py::object pairs = py::hasattr(headers, "items") ? headers.attr("items")()
-                                                         : py::reinterpret_borrow<py::object>(headers);
+  const py::object pairs = py::hasattr(headers, "items")
+                               ? headers.attr("items")()
+                               : py::reinterpret_borrow<py::object>(headers);
   for (const py::handle pair : pairs) {
     const auto both = py::reinterpret_borrow<py::sequence>(pair);
     if (!PySequence_Check(pair.ptr()) || PyUnicode_Check(pair.ptr()) || both.size() != 2) {
@@ -154,13 +157,14 @@ void EventReader::add(py::handle item, EventBatch& batch) {
     view.topic = text_of(PyTuple_GET_ITEM(item.ptr(), 0), "topic");
     add_payload(view, PyTuple_GET_ITEM(item.ptr(), 1), batch);
   } else {
-    throw py::type_error(fmt::format("give a marram.Event or a tuple (topic, payload), not {} "
-                                     "(or payloads alone, with topic=...)", type_name(item)));
+    throw py::type_error(
+        fmt::format("give a marram.Event or a tuple (topic, payload), not {} "
+                    "(or payloads alone, with topic=...)",
+                    type_name(item)));
   }
 }
 
-std::unique_ptr<EventBatch> EventReader::read(py::handle items,
-                                              std::optional<std::size_t> first) {
+std::unique_ptr<EventBatch> EventReader::read(py::handle items, std::optional<std::size_t> first) {
   const std::size_t bytes_max = std::min(kBatchBytes, limits_.queued_bytes_max / 4);
   std::unique_ptr<EventBatch> batch;
   while (!batch || batch->bytes() < bytes_max) {

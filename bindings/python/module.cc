@@ -26,9 +26,7 @@ void define_values(py::module_& module) {
     return make_time(value(parse_time(text, Clock::system().wall())));
   });
 
-  py::class_<Receipts>(module, "Receipts")
-      .def("__len__", &Receipts::size)
-      .def("at", &Receipts::at);
+  py::class_<Receipts>(module, "Receipts").def("__len__", &Receipts::size).def("at", &Receipts::at);
   py::class_<Chunk>(module, "Chunk").def_readonly("size", &Chunk::size);
 
   py::class_<Gap>(module, "Gap")
@@ -72,9 +70,9 @@ void define_bus(py::module_& module) {
       .def("status_json", &CoreBus::status_json)
       .def("log_text", &CoreBus::log_text)
       .def("close", &CoreBus::close)
-      .def("drain", &CoreBus::drain)
       .def_property_readonly("closed", &CoreBus::closed)
-      .def_property_readonly("forked", &CoreBus::forked);
+      .def_property_readonly("forked", &CoreBus::forked)
+      .def_property_readonly("calls", [](CoreBus& self) { return self.calls().load(); });
 
   py::class_<CoreSubscription>(module, "Subscription")
       .def("fill", &CoreSubscription::fill)

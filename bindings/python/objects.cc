@@ -134,8 +134,9 @@ WallTime read_time(py::handle datetime) {
   PyObject* zone = PyDateTime_DATE_GET_TZINFO(datetime.ptr());
   if (zone == PyDateTime_TimeZone_UTC) return utc_fields(datetime.ptr());
   if (zone == Py_None) {
-    raise({Errc::Invalid, "time: a datetime without a time zone could mean any of 24 hours (write "
-                          "datetime.now(UTC), or call astimezone() on a local time)"});
+    raise({Errc::Invalid,
+           "time: a datetime without a time zone could mean any of 24 hours (write "
+           "datetime.now(UTC), or call astimezone() on a local time)"});
   }
   const auto utc = py::reinterpret_borrow<py::object>(PyDateTime_TimeZone_UTC);
   return utc_fields(datetime.attr("astimezone")(utc).ptr());
@@ -146,8 +147,9 @@ py::object make_event(const Delivery& delivery, py::handle source) {
   const EventNames& fields = names();
   SlotFiller filler(fields.event);
   filler.set(fields.topic, make_text(event.topic))
-      .set(fields.payload, steal(PyBytes_FromStringAndSize(
-                               event.payload.data(), static_cast<Py_ssize_t>(event.payload.size()))))
+      .set(fields.payload,
+           steal(PyBytes_FromStringAndSize(event.payload.data(),
+                                           static_cast<Py_ssize_t>(event.payload.size()))))
       .set(fields.id, event.id.empty() ? make_uuid(event.uuid) : make_text(event.id))
       .set(fields.key, make_text(event.key))
       .set(fields.content_type, make_text(event.content_type))

@@ -19,8 +19,9 @@ namespace {
 
 template <class Options>
 auto micros_property(Duration Options::* member) {
-  return std::pair{[member](const Options& self) { return (self.*member).count(); },
-                   [member](Options& self, std::int64_t micros) { self.*member = Duration(micros); }};
+  return std::pair{
+      [member](const Options& self) { return (self.*member).count(); },
+      [member](Options& self, std::int64_t micros) { self.*member = Duration(micros); }};
 }
 
 void define_limits(py::module_& module) {
@@ -45,16 +46,23 @@ void define_limits(py::module_& module) {
 }
 
 void set_priority(StreamOptions& self, const std::string& text) {
-  if (text == "high") self.priority = Priority::High;
-  else if (text == "normal") self.priority = Priority::Normal;
-  else if (text == "low") self.priority = Priority::Low;
-  else raise({Errc::Invalid, "stream: priority is \"" + text + "\" (write high, normal or low)"});
+  if (text == "high")
+    self.priority = Priority::High;
+  else if (text == "normal")
+    self.priority = Priority::Normal;
+  else if (text == "low")
+    self.priority = Priority::Low;
+  else
+    raise({Errc::Invalid, "stream: priority is \"" + text + "\" (write high, normal or low)"});
 }
 
 void set_on_full(StreamOptions& self, const std::string& text) {
-  if (text == "reject") self.on_full = OnFull::Reject;
-  else if (text == "drop-oldest") self.on_full = OnFull::DropOldest;
-  else raise({Errc::Invalid, "stream: on_full is \"" + text + "\" (write reject or drop-oldest)"});
+  if (text == "reject")
+    self.on_full = OnFull::Reject;
+  else if (text == "drop-oldest")
+    self.on_full = OnFull::DropOldest;
+  else
+    raise({Errc::Invalid, "stream: on_full is \"" + text + "\" (write reject or drop-oldest)"});
 }
 
 void define_streams(py::module_& module) {
@@ -64,14 +72,17 @@ void define_streams(py::module_& module) {
       .def_readwrite("name", &Stream::name)
       .def_readwrite("topics", &Stream::topics)
       .def("set_durability",
-           [](Stream& self, const std::string& text) { self.durability = value(parse_durability(text)); })
+           [](Stream& self, const std::string& text) {
+             self.durability = value(parse_durability(text));
+           })
       .def("set_priority", &set_priority)
       .def("set_on_full", &set_on_full)
-      .def("set_retain", [](Stream& self, std::optional<std::int64_t> age_micros,
-                            std::optional<std::uint64_t> bytes) {
-        if (age_micros) self.retain.age = Duration(*age_micros);
-        self.retain.bytes = bytes;
-      })
+      .def("set_retain",
+           [](Stream& self, std::optional<std::int64_t> age_micros,
+              std::optional<std::uint64_t> bytes) {
+             if (age_micros) self.retain.age = Duration(*age_micros);
+             self.retain.bytes = bytes;
+           })
       .def("set_ttl", [](Stream& self, std::int64_t micros) { self.ttl = Duration(micros); });
 }
 
@@ -81,9 +92,10 @@ void define_node(py::module_& module) {
       .def_readwrite("name", &NodeOptions::name)
       .def_readwrite("data_dir", &NodeOptions::data_dir)
       .def_readwrite("streams", &NodeOptions::streams)
-      .def("set_durability", [](NodeOptions& self, const std::string& text) {
-        self.durability = value(parse_durability(text));
-      })
+      .def("set_durability",
+           [](NodeOptions& self, const std::string& text) {
+             self.durability = value(parse_durability(text));
+           })
       .def_readwrite("max_bytes", &NodeOptions::max_bytes)
       .def_readwrite("reserve_free_share", &NodeOptions::reserve_free_share)
       .def_readwrite("limits", &NodeOptions::limits)
@@ -95,9 +107,10 @@ void define_node(py::module_& module) {
       .def_readwrite("listen", &Mqtt::listen)
       .def_readwrite("users_file", &Mqtt::users_file)
       .def_readwrite("allow_anonymous", &Mqtt::allow_anonymous)
-      .def("set_tls", [](Mqtt& self, std::string certificate, std::string key, std::string client_ca) {
-        self.tls = {std::move(certificate), std::move(key), std::move(client_ca)};
-      });
+      .def("set_tls",
+           [](Mqtt& self, std::string certificate, std::string key, std::string client_ca) {
+             self.tls = {std::move(certificate), std::move(key), std::move(client_ca)};
+           });
 
   using Client = ClientOptions;
   const auto connect_timeout = micros_property(&Client::connect_timeout);
@@ -119,13 +132,15 @@ void define_subscribe(py::module_& module) {
       .def_readwrite("filters", &Subscribe::filters)
       .def_readwrite("name", &Subscribe::name)
       .def("start_new", [](Subscribe& self) { self.start = Start{}; })
-      .def("start_earliest",
-           [](Subscribe& self) { self.start = Start{.at = Start::At::Earliest}; })
-      .def("start_seq", [](Subscribe& self,
-                           std::uint64_t seq) { self.start = Start{.at = Start::At::Seq, .seq = seq}; })
-      .def("start_time", [](Subscribe& self, py::object time) {
-        self.start = Start{.at = Start::At::Time, .time = read_time(time)};
-      })
+      .def("start_earliest", [](Subscribe& self) { self.start = Start{.at = Start::At::Earliest}; })
+      .def("start_seq",
+           [](Subscribe& self, std::uint64_t seq) {
+             self.start = Start{.at = Start::At::Seq, .seq = seq};
+           })
+      .def("start_time",
+           [](Subscribe& self, py::object time) {
+             self.start = Start{.at = Start::At::Time, .time = read_time(time)};
+           })
       .def_readwrite("in_flight_max", &Subscribe::in_flight_max)
       .def_readwrite("in_flight_bytes_max", &Subscribe::in_flight_bytes_max)
       .def_property("ack_wait", ack_wait.first, ack_wait.second)

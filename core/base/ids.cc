@@ -93,14 +93,13 @@ Uuid UuidMaker::make(WallTime now) {
   state_[1] = std::rotl(mixed, 28);
 
   Uuid uuid;
-  for (int i = 0; i < 6; ++i) {
-    uuid.bytes[static_cast<std::size_t>(i)] =
-        static_cast<std::uint8_t>(last_millis_ >> (40 - 8 * i));
+  for (std::size_t i = 0; i < 6; ++i) {
+    uuid.bytes[i] = static_cast<std::uint8_t>(last_millis_ >> (40 - 8 * i));
   }
   uuid.bytes[6] = static_cast<std::uint8_t>(0x70 | (counter_ >> 8));
   uuid.bytes[7] = static_cast<std::uint8_t>(counter_);
-  for (int i = 0; i < 8; ++i) {
-    uuid.bytes[static_cast<std::size_t>(8 + i)] = static_cast<std::uint8_t>(random >> (56 - 8 * i));
+  for (std::size_t i = 0; i < 8; ++i) {
+    uuid.bytes[8 + i] = static_cast<std::uint8_t>(random >> (56 - 8 * i));
   }
   uuid.bytes[8] = static_cast<std::uint8_t>(0x80 | (uuid.bytes[8] & 0x3F));
   return uuid;

@@ -31,7 +31,10 @@ struct SaveCursorsCommand {
   std::vector<CursorMove> moves;
 };
 
-using Command =
-    std::variant<SubmitCommand, PutConsumerCommand, RemoveConsumerCommand, SaveCursorsCommand>;
+// A reader has met a damaged page.
+struct CheckCommand {};
+
+using Command = std::variant<SubmitCommand, PutConsumerCommand, RemoveConsumerCommand,
+                             SaveCursorsCommand, CheckCommand>;
 
 }  // namespace marram::store

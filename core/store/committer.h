@@ -15,30 +15,42 @@
 // StoreListener then, so that no stored event is left out.
 #pragma once
 
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/base/log.h"
 #include "core/store/board.h"
 #include "core/store/command.h"
 #include "core/store/database.h"
+#include "core/store/disk_space.h"
+#include "core/store/group.h"
+#include "core/store/move_queue.h"
 #include "core/store/store.h"
 
 namespace marram::store {
+
+// Somebody else in this process who has the database open.
+class FileUser {
+ public:
+  virtual ~FileUser() = default;
+  // Closes it, and does not open it again before resume().
+  virtual void pause() = 0;
+  virtual void resume() = 0;
+};
 
 class Committer {
  public:
   // All outlive the object.
   Committer(const StoreOptions& options, StoreListener& listener, Log& log, const Clock& clock,
             Board& board);
-  ~Committer();
 
   // Errors: as Store::open()
   Status open();
+  void share_with(FileUser& user) { user_ = &user; }
 
   // One transaction for all of them, in order.  Moves of cursors may stay for a
   // later one, see tend().
@@ -47,6 +59,9 @@ class Committer {
   // What is to be done without being asked; at once when it has nothing else to do
   // (`idle`).  The answer: when to call again.
   std::optional<Duration> tend(bool idle);
+
+  // A reader has met a damaged page: looks, and repairs.
+  void check();
 
   // Commits what is left and checkpoints.
   void close();
@@ -57,26 +72,20 @@ class Committer {
   WallTime recorded() const { return database_->recorded(); }
 
  private:
-  struct Group;
-
   bool ensure_open();
   Status open_database();
-  Group plan(std::span<Command> commands);
-  void plan_event(Group& group, const EventView& event);
-  void plan_moves(Group& group);
-  Status apply(Group& group);
-  Status apply(Group& group, SubmitCommand& command, std::size_t index);
-  Status apply(Group& group, PutConsumerCommand& command, std::size_t index);
-  Status apply(Group& group, RemoveConsumerCommand& command, std::size_t index);
-  Status apply(Group& group, SaveCursorsCommand& command, std::size_t index);
-  void finish(Group& group, Duration took);
-  void publish(SubmitCommand& command, std::vector<Status> refusals);
-  void fail_all(std::span<Command> commands, const Error& error);
+  Status reopen();
+  Status repair(const Error& damage);
   void give_up(const Error& error);
-  TimePoint moves_due(TimePoint now) const;
-  void fold_moves();
+  Status transact(Group& group, bool with_moves);
+  CommitKind kind_of_moves();
+  void finish(Group& group, bool with_moves);
   void tell_opened();
   void tell_unknown();
+  void tell_trims();
+  void show(const Group& group, bool on_disk, Duration took);
+  Status retain(TimePoint now);
+  Status checkpoint(bool rested);
   std::optional<Duration> next_tend(TimePoint now) const;
 
   const StoreOptions& options_;
@@ -84,14 +93,16 @@ class Committer {
   Log& log_;
   const Clock& clock_;
   Board& board_;
+  FileUser* user_ = nullptr;
+  DiskSpace disk_;
   std::unique_ptr<Database> database_;
   std::string node_id_;
   std::optional<Error> failure_;
   TimePoint retry_at_{};
-  std::vector<CursorMove> moves_;      // waiting for a commit
-  TimePoint moves_due_{};
-  TimePoint events_committed_{};       // when events were committed last
+  MoveQueue moves_;
   TimePoint busy_until_{};             // no checkpoint for idleness before
+  TimePoint retain_at_{};
+  TimePoint check_at_{};
   std::map<std::uint32_t, std::uint64_t> told_;  // head of each log, as told to the listener
 };
 

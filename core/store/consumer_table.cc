@@ -73,7 +73,7 @@ Status ConsumerTable::load_consumers(Connection& connection) {
     record.created = wall(select->number(5));
     record.seen = wall(select->number(6));
     by_name_.emplace(record.name, record.no);
-    consumers_.emplace(record.no, std::move(record));
+    consumers_.emplace(record.no, StoredConsumer{std::move(record), {}});
   }
 }
 
@@ -87,7 +87,7 @@ Status ConsumerTable::load_filters(Connection& connection) {
     if (!*row) return {};
     const auto found = consumers_.find(static_cast<std::uint32_t>(select->number(0)));
     if (found == consumers_.end()) continue;
-    found->second.filters.push_back({std::string(select->text(1)), wall(select->number(2))});
+    found->second.record.filters.push_back({std::string(select->text(1)), wall(select->number(2))});
   }
 }
 
@@ -100,7 +100,7 @@ Status ConsumerTable::load_cursors(Connection& connection) {
     if (!*row) return {};
     const auto found = consumers_.find(static_cast<std::uint32_t>(select->number(0)));
     if (found == consumers_.end()) continue;
-    found->second.cursors[static_cast<std::uint32_t>(select->number(1))] =
+    found->second.record.cursors[static_cast<std::uint32_t>(select->number(1))] =
         static_cast<std::uint64_t>(select->number(2));
   }
 }
@@ -133,10 +133,12 @@ Result<std::uint32_t> ConsumerTable::put(ConsumerRecord record) {
     if (auto status = insert(record); !status) return tl::unexpected(status.error());
     const std::uint32_t no = record.no;
     by_name_.emplace(record.name, no);
-    consumers_.emplace(no, std::move(record));
+    consumers_.emplace(no, StoredConsumer{std::move(record), {}});
     return no;
   }
-  auto& kept = consumers_.at(record.no);
+  StoredConsumer& stored = consumers_.at(record.no);
+  stored.concerns.clear();
+  ConsumerRecord& kept = stored.record;
   auto status = update_.bind(1, std::int64_t{record.no})
                     .bind(2, record.attributes)
                     .bind(3, record.seen.time_since_epoch().count())
@@ -199,7 +201,7 @@ Status ConsumerTable::remove(std::uint32_t no) {
   for (Statement* const statement : {&remove_, &remove_filters_, &remove_cursors_}) {
     if (auto status = statement->bind(1, std::int64_t{no}).run(); !status) return status;
   }
-  by_name_.erase(found->second.name);
+  by_name_.erase(found->second.record.name);
   consumers_.erase(found);
   return {};
 }
@@ -207,7 +209,7 @@ Status ConsumerTable::remove(std::uint32_t no) {
 Status ConsumerTable::move(const CursorMove& move, WallTime now) {
   const auto found = consumers_.find(move.consumer);
   if (found == consumers_.end()) return {};
-  ConsumerRecord& consumer = found->second;
+  ConsumerRecord& consumer = found->second.record;
   std::uint64_t& upto = consumer.cursors[move.log];
   if (move.upto <= upto) return {};
   upto = move.upto;
@@ -222,7 +224,7 @@ Status ConsumerTable::move(const CursorMove& move, WallTime now) {
 }
 
 Status ConsumerTable::forget_log(std::uint32_t log) {
-  for (auto& [no, consumer] : consumers_) consumer.cursors.erase(log);
+  for (auto& [no, consumer] : consumers_) consumer.record.cursors.erase(log);
   return forget_log_.bind(1, std::int64_t{log}).run();
 }
 

@@ -7,12 +7,18 @@
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "core/base/limits.h"
 #include "core/store/records.h"
 #include "core/store/sqlite.h"
 
 namespace marram::store {
+
+struct StoredConsumer {
+  ConsumerRecord record;
+  std::vector<bool> concerns;   // by stream, for core/store/holds.h; empty: to be found out
+};
 
 class ConsumerTable {
  public:
@@ -28,7 +34,7 @@ class ConsumerTable {
   Status move(const CursorMove& move, WallTime now);
 
   bool contains(std::uint32_t no) const { return consumers_.contains(no); }
-  const std::map<std::uint32_t, ConsumerRecord>& all() const { return consumers_; }
+  std::map<std::uint32_t, StoredConsumer>& all() { return consumers_; }
   // Grows with every change that can hold back more than before.
   std::uint64_t lowered() const { return lowered_; }
   // Forgets the cursors in a log that is no more.
@@ -43,7 +49,7 @@ class ConsumerTable {
   Status write_filters(const ConsumerRecord& record);
   Status write_cursor(std::uint32_t no, std::uint32_t log, std::uint64_t upto);
 
-  std::map<std::uint32_t, ConsumerRecord> consumers_;
+  std::map<std::uint32_t, StoredConsumer> consumers_;
   std::unordered_map<std::string, std::uint32_t> by_name_;
   std::uint64_t lowered_ = 0;
   Statement next_no_;

@@ -1,14 +1,9 @@
 #include "core/store/disk_store.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <system_error>
 #include <utility>
+
+#include "core/store/data_dir.h"
 
 namespace marram {
 
@@ -17,30 +12,6 @@ namespace store {
 namespace {
 
 Error closed() { return {Errc::Closed, "store: closed (open it again)"}; }
-
-Error cannot(std::string_view doing, const std::filesystem::path& path, int code) {
-  return {Errc::Io, fmt::format("store: cannot {} {}: {} (check the owner and mode, and that the "
-                                "file system is writable)",
-                                doing, path.string(), std::strerror(code))};
-}
-
-Status make_directory(const std::filesystem::path& path) {
-  std::error_code error;
-  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
-  if (error) return tl::unexpected(cannot("make", path.parent_path(), error.value()));
-  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
-  return tl::unexpected(cannot("make", path, errno));
-}
-
-// SQLite gives its other files the mode of this one.  To be done before the file
-// is open: closing a descriptor would drop SQLite's locks on it.
-Status make_private(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return tl::unexpected(cannot("open", path, errno));
-  const int code = ::fchmod(fd, 0600) == 0 ? 0 : errno;
-  ::close(fd);
-  return code == 0 ? Status() : tl::unexpected(cannot("make private", path, code));
-}
 
 }  // namespace
 
@@ -52,14 +23,14 @@ DiskStore::DiskStore(StoreOptions options, StoreListener& listener, Log& log, co
 DiskStore::~DiskStore() { close(); }
 
 Status DiskStore::start() {
-  const auto path = options_.data_dir / "marram.db";
-  if (auto status = make_private(path); !status) return status;
   if (auto status = committer_.open(); !status) return status;
   node_id_ = committer_.node_id();
   consumers_ = committer_.consumers();
   last_recorded_ = committer_.recorded();
+  reader_ = std::make_unique<Reader>(options_.data_dir / "marram.db", options_.vfs, board_,
+                                     [this] { on_damage(); });
+  committer_.share_with(*reader_);
   writer_ = std::make_unique<Writer>(committer_, options_.limits.queued_bytes_max);
-  reader_ = std::make_unique<Reader>(path, options_.vfs, board_);
   return {};
 }
 
@@ -95,6 +66,27 @@ void DiskStore::read(ReadRequest request, std::function<void(Result<ReadResult>)
 void DiskStore::find_time(std::uint32_t log, WallTime time,
                           std::function<void(Result<std::uint64_t>)> done) {
   reader_->find_time(log, time, std::move(done));
+}
+
+// On the reader's thread, which never comes before the writer's is there.
+void DiskStore::on_damage() {
+  Command command = CheckCommand{};
+  writer_->post(command);
+}
+
+StoreStatus DiskStore::status() const {
+  StoreStatus status = board_.status();
+  for (const LogRecord& log : status.logs) {
+    if (log.bytes > 0) status.events += log.head - log.first + 1;
+  }
+  for (const char* const name : {"marram.db", "marram.db-wal"}) {
+    std::error_code ignored;
+    const auto bytes = std::filesystem::file_size(options_.data_dir / name, ignored);
+    if (!ignored) status.file_bytes += bytes;
+  }
+  std::error_code ignored;
+  status.disk_free_bytes = std::filesystem::space(options_.data_dir, ignored).available;
+  return status;
 }
 
 void DiskStore::close() {

@@ -34,10 +34,12 @@ class DiskStore : public Store {
   void read(ReadRequest request, std::function<void(Result<ReadResult>)> done) override;
   void find_time(std::uint32_t log, WallTime time,
                  std::function<void(Result<std::uint64_t>)> done) override;
-  StoreStatus status() const override { return board_.status(); }
+  StoreStatus status() const override;
   void close() override;
 
  private:
+  void on_damage();
+
   const StoreOptions options_;
   std::optional<LockFile> lock_;     // given up last
   Guarded<bool> closed_;

@@ -14,6 +14,19 @@ void bind_optional(Statement& statement, int parameter, std::string_view text) {
   }
 }
 
+Result<std::optional<EventTable::Mark>> look_up(Statement& statement, Position from, Position to) {
+  const auto row = statement.bind(1, from.packed()).bind(2, to.packed()).step();
+  if (!row) return tl::unexpected(row.error());
+  std::optional<EventTable::Mark> mark;
+  if (*row) {
+    mark = {Position::from_packed(statement.number(0)).seq(),
+            WallTime(Duration(statement.number(1))),
+            static_cast<std::uint64_t>(statement.number(2))};
+    statement.reset();
+  }
+  return mark;
+}
+
 }  // namespace
 
 Status EventTable::prepare(Connection& connection) {
@@ -22,6 +35,10 @@ Status EventTable::prepare(Connection& connection) {
                     "content_type, client, headers, payload) "
                     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")
       .add(erase_, "DELETE FROM event WHERE position BETWEEN ?1 AND ?2")
+      .add(first_, "SELECT position, recorded, total FROM event WHERE position BETWEEN ?1 AND ?2 "
+                   "ORDER BY position LIMIT 1")
+      .add(last_, "SELECT position, recorded, total FROM event WHERE position BETWEEN ?1 AND ?2 "
+                  "ORDER BY position DESC LIMIT 1")
       .done();
 }
 
@@ -54,6 +71,14 @@ Status EventTable::insert(const EventView& event, std::uint64_t total) {
 
 Status EventTable::erase(Position from, Position to) {
   return erase_.bind(1, from.packed()).bind(2, to.packed()).run();
+}
+
+Result<std::optional<EventTable::Mark>> EventTable::first(Position from, Position to) {
+  return look_up(first_, from, to);
+}
+
+Result<std::optional<EventTable::Mark>> EventTable::last(Position from, Position to) {
+  return look_up(last_, from, to);
 }
 
 }  // namespace marram::store

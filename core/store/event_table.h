@@ -1,6 +1,7 @@
 // The events' rows, keyed by position (log number and seq).
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "core/event/event.h"
@@ -8,9 +9,17 @@
 
 namespace marram::store {
 
-// Writes and deletes; what reads is core/store/event_reader.h.
+// Writes, deletes, and looks up where to cut; what reads events is
+// core/store/event_reader.h.
 class EventTable {
  public:
+  // Of one row.
+  struct Mark {
+    std::uint64_t seq = 0;
+    WallTime recorded{};
+    std::uint64_t total = 0;
+  };
+
   Status prepare(Connection& connection);
 
   // `total`: bytes of the log up to and including this event.
@@ -18,9 +27,15 @@ class EventTable {
   // Deletes a stretch of one log, both ends included.
   Status erase(Position from, Position to);
 
+  // The first and the last row of a stretch, both ends included; empty: no row.
+  Result<std::optional<Mark>> first(Position from, Position to);
+  Result<std::optional<Mark>> last(Position from, Position to);
+
  private:
   Statement insert_;
   Statement erase_;
+  Statement first_;
+  Statement last_;
   std::string headers_;
 };
 

@@ -24,6 +24,7 @@ struct LogState {
   std::uint64_t total = 0;     // bytes of all events up to the head
   std::uint64_t trimmed = 0;   // bytes of those before `first`
   WallTime recorded{};         // of the head
+  std::optional<WallTime> first_recorded;  // of `first`; empty: to be looked up
   bool changed = false;        // since the last save_changed()
 };
 

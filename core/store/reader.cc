@@ -9,6 +9,8 @@ namespace marram::store {
 
 namespace {
 
+constexpr auto kForEver = std::chrono::steady_clock::time_point::max();
+
 Error closed() { return {Errc::Closed, "store: closed (open it again)"}; }
 
 // The events of such a log have never been on disk.
@@ -24,8 +26,10 @@ bool is_memory(const LogRecord& log) { return log.first == log.head + 1 && log.b
 
 }  // namespace
 
-Reader::Reader(std::filesystem::path path, std::string vfs, const Board& board)
-    : path_(std::move(path)), vfs_(std::move(vfs)), board_(board), thread_([this] { loop(); }) {}
+Reader::Reader(std::filesystem::path path, std::string vfs, const Board& board,
+               std::function<void()> on_damage)
+    : path_(std::move(path)), vfs_(std::move(vfs)), board_(board),
+      on_damage_(std::move(on_damage)), thread_([this] { loop(); }) {}
 
 Reader::~Reader() { close(); }
 
@@ -49,7 +53,8 @@ void Reader::loop() {
     if (box_.closed()) break;
     box_.wait({});
   }
-  drop();
+  events_.reset();
+  connection_.reset();
 }
 
 Result<EventReader*> Reader::open() {
@@ -62,10 +67,28 @@ Result<EventReader*> Reader::open() {
   return events_.get();
 }
 
-void Reader::drop() {
+// The next job opens the file again.
+void Reader::drop(const Error& error) {
+  if (error.code == Errc::NotFound) return;
   events_.reset();
   connection_.reset();
+  if (error.code == Errc::Corrupt) on_damage_();
 }
+
+void Reader::pause() {
+  auto paused = std::make_shared<Handoff<bool>>();
+  resumed_ = std::make_shared<Handoff<bool>>();
+  const bool posted = box_.post([this, paused, resumed = resumed_] {
+    events_.reset();
+    connection_.reset();
+    paused->set(true);
+    resumed->wait_until(kForEver);
+  });
+  // A reader that has been closed has no file open.
+  if (posted) paused->wait_until(kForEver);
+}
+
+void Reader::resume() { resumed_->set(true); }
 
 Result<ReadResult> Reader::read(const Store::ReadRequest& request) {
   const auto log = board_.log(request.log);
@@ -73,7 +96,7 @@ Result<ReadResult> Reader::read(const Store::ReadRequest& request) {
   const auto events = open();
   if (!events) return tl::unexpected(events.error());
   auto result = (*events)->read(request);
-  if (!result && result.error().code != Errc::NotFound) drop();
+  if (!result) drop(result.error());
   return result;
 }
 
@@ -83,7 +106,7 @@ Result<std::uint64_t> Reader::find_time(std::uint32_t log, WallTime time) {
   const auto events = open();
   if (!events) return tl::unexpected(events.error());
   auto found = (*events)->find_time(log, time);
-  if (!found && found.error().code != Errc::NotFound) drop();
+  if (!found) drop(found.error());
   return found;
 }
 

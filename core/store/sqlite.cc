@@ -122,6 +122,11 @@ Statement& Statement::bind_null(int parameter) {
   return *this;
 }
 
+Statement& Statement::bind_value(int parameter, const Statement& from, int column) {
+  sqlite3_bind_value(handle_.get(), parameter, sqlite3_column_value(from.handle_.get(), column));
+  return *this;
+}
+
 Result<bool> Statement::step() {
   const int code = sqlite3_step(handle_.get());
   if (code == SQLITE_ROW) return true;

@@ -56,6 +56,8 @@ class Statement {
   Statement& bind(int parameter, std::string_view text);
   Statement& bind_blob(int parameter, std::string_view bytes);
   Statement& bind_null(int parameter);
+  // A column of the row that `from` is at.
+  Statement& bind_value(int parameter, const Statement& from, int column);
 
   // True: there is a row.  After false or an error the statement is reset.
   Result<bool> step();

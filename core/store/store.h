@@ -36,6 +36,9 @@ struct StoreOptions {
   StreamTable streams;
   std::uint64_t max_bytes = std::uint64_t{1} << 30;
   double reserve_free_share = 0.05;    // of the file system: refuse before it is full
+  // A durable consumer without a member, or a moving cursor, for so long stops holding
+  // events back.
+  Duration hold_idle_max = std::chrono::hours(24 * 30);
   Limits limits;
   // A SQLite VFS by name, for tests that cut the power; empty: the system's.
   std::string vfs;

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/store/schema.h"
+
 namespace marram::store {
 
 namespace {
 
 constexpr int kPagesLong = 2000;
+constexpr int kPagesLongLeast = 64;
 constexpr std::size_t kChunk = 256 << 10;
 
 sqlite3_file* wal_file(sqlite3* handle) {
@@ -18,7 +21,7 @@ sqlite3_file* wal_file(sqlite3* handle) {
 
 }  // namespace
 
-Wal::Wal(Connection& connection) : connection_(connection), next_(kPagesLong) {
+Wal::Wal(Connection& connection) : connection_(connection), long_(kPagesLong), next_(kPagesLong) {
   int keep = 1;
   sqlite3_file_control(connection.handle(), "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
   sqlite3_wal_hook(connection.handle(), &Wal::on_commit, this);
@@ -31,7 +34,7 @@ int Wal::on_commit(void* self, sqlite3*, const char*, int pages) {
   // Fewer than before: the file was begun anew.
   if (pages < wal.pages_) {
     wal.done_ = 0;
-    wal.next_ = kPagesLong;
+    wal.next_ = wal.long_;
   }
   wal.pages_ = pages;
   return SQLITE_OK;
@@ -55,11 +58,16 @@ Status Wal::checkpoint(int mode) {
   }
   pages_ = std::max(in_log, 0);
   done_ = std::max(done, 0);
-  next_ = std::max(kPagesLong, (done_ < pages_ ? pages_ : 0) + kPagesLong);
+  next_ = (done_ < pages_ ? pages_ : 0) + long_;
   return {};
 }
 
 Status Wal::fill(std::uint64_t bytes) {
+  // Half of the file: the other half is for what comes while a reader is in the way.
+  const auto half = static_cast<int>(std::min<std::uint64_t>(bytes / kPageBytes / 2, kPagesLong));
+  long_ = std::max(half, kPagesLongLeast);
+  next_ = long_;
+  if (file_bytes() >= bytes) return checkpoint();
   if (auto status = checkpoint(SQLITE_CHECKPOINT_TRUNCATE); !status) return status;
   sqlite3_file* const file = wal_file(connection_.handle());
   sqlite3_int64 size = 0;

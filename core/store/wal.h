@@ -7,7 +7,6 @@
 
 #include <cstdint>
 
-#include "core/base/clock.h"
 #include "core/store/sqlite.h"
 
 namespace marram::store {
@@ -41,6 +40,7 @@ class Wal {
   Connection& connection_;
   int pages_ = 0;       // in the log
   int done_ = 0;        // of them in the database too
+  int long_ = 0;        // so many are long
   int next_ = 0;        // try again when the log has this many
 };
 

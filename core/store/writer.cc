@@ -58,6 +58,9 @@ void Writer::run(std::span<Command> commands) {
     std::size_t bytes = 0;
     while (count < commands.size() && bytes < kGroupBytesMax) bytes += bytes_of(commands[count++]);
     committer_.run(commands.first(count));
+    for (const Command& command : commands.first(count)) {
+      if (std::holds_alternative<CheckCommand>(command)) committer_.check();
+    }
     queued_bytes_.fetch_sub(bytes);
     commands = commands.subspan(count);
   }

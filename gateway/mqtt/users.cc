@@ -71,8 +71,9 @@ Status take_hash(const std::string& file, const toml::node& node, std::string& o
   return at(file, node.source(), "password_hash must be an argon2id hash, \"$argon2id$...\"");
 }
 
-Status take_key(const std::string& file, std::string_view key, const toml::key& where,
-                const toml::node& node, std::string& name, User& user) {
+Status take_key(const std::string& file, const toml::key& where, const toml::node& node,
+                std::string& name, User& user) {
+  const std::string_view key = where.str();
   if (key == "name") return take_text(file, node, key, name);
   if (key == "password_hash") return take_hash(file, node, user.password_hash);
   if (key == "publish") return take_filters(file, node, key, user.publish);
@@ -88,7 +89,7 @@ Status take_user(const std::string& file, const toml::node& node,
   std::string name;
   User user;
   for (const auto& [key, value] : *table) {
-    if (auto status = take_key(file, key.str(), key, value, name, user); !status) return status;
+    if (auto status = take_key(file, key, value, name, user); !status) return status;
   }
   if (const auto status = check_name("name", name, Limits()); !status) {
     return at(file, node.source(), status.error().message);

@@ -15,7 +15,7 @@ from weakref import WeakSet
 from marram import _core
 from marram.errors import Closed
 
-_DRAIN_MICROS = 5_000_000
+_PATIENCE_S = 5.0
 
 
 class Registry:
@@ -44,14 +44,14 @@ class Registry:
     def finish(self) -> None:
         """Close what is open and wait for the calls that are under way."""
         self._finished = True
-        patience = time.monotonic() + _DRAIN_MICROS / 1e6
-        while self._opening and time.monotonic() < patience:
+        end = time.monotonic() + _PATIENCE_S
+        while self._opening and time.monotonic() < end:
             time.sleep(0.005)
-        buses = list(self._open)
+        buses = [bus for bus in self._open if not bus.forked]
         for bus in buses:
             bus.close()
-        for bus in buses:
-            bus.drain(_DRAIN_MICROS)
+        while any(bus.calls for bus in buses) and time.monotonic() < end:
+            time.sleep(0.001)
 
     def forget_opening(self) -> None:
         """In a child after fork(): the parent's threads that opened are not here."""

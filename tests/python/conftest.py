@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -11,6 +14,21 @@ from pathlib import Path
 import pytest
 
 import marram
+
+
+@pytest.fixture(autouse=True)
+def _patience() -> Iterator[None]:
+    """No test takes longer than this; a wait that cannot be interrupted ends it all."""
+
+    def give_up(number: int, frame: object) -> None:
+        raise TimeoutError("the test took more than 100 s")
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(int(os.environ.get("MARRAM_TEST_PATIENCE", "100")))
+    faulthandler.dump_traceback_later(130, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+    signal.alarm(0)
 
 
 @pytest.fixture

@@ -11,6 +11,17 @@ import pytest
 
 import marram
 
+
+def wait_until_asleep(pid: int) -> None:
+    """Wait until the main thread of a process waits for something, and go on doing so."""
+    asleep = 0
+    while asleep < 5:
+        with open(f"/proc/{pid}/task/{pid}/stat") as stat:
+            state = stat.read().rsplit(")", 1)[1].split()[0]
+        asleep = asleep + 1 if state == "S" else 0
+        time.sleep(0.01)
+
+
 WAITS = {
     "loop": "for event in node.subscribe('#'): pass",
     "named loop": "for event in node.subscribe('#', name='report'): pass",
@@ -24,8 +35,8 @@ def test_ctrl_c_ends_a_wait_at_once(run, data_dir, wait):
         f"""
         import sys, marram
         node = marram.Node(sys.argv[1])
-        print("ready")
         try:
+            print("ready")
             {wait}
         except KeyboardInterrupt:
             print("interrupted")
@@ -34,7 +45,7 @@ def test_ctrl_c_ends_a_wait_at_once(run, data_dir, wait):
         data_dir,
     )
     assert program.line() == "ready"
-    time.sleep(0.2)
+    wait_until_asleep(program.process.pid)
 
     started = time.monotonic()
     program.process.send_signal(signal.SIGINT)
@@ -62,8 +73,8 @@ def test_ctrl_c_ends_a_publish_that_waits_for_a_silent_node(run, data_dir):
         client = marram.connect(sys.argv[1], silent_after=60)
         print("ready")
         sys.stdin.readline()
-        print("publishing")
         try:
+            print("publishing")
             client.publish("a", "x", timeout=60)
         except KeyboardInterrupt:
             print("interrupted", flush=True)
@@ -76,7 +87,7 @@ def test_ctrl_c_ends_a_publish_that_waits_for_a_silent_node(run, data_dir):
         assert publisher.process.stdin is not None
         publisher.process.stdin.write("go\n")
         assert publisher.line() == "publishing"
-        time.sleep(0.2)
+        wait_until_asleep(publisher.process.pid)
         started = time.monotonic()
         publisher.process.send_signal(signal.SIGINT)
         assert publisher.line() == "interrupted"
@@ -142,8 +153,10 @@ def test_a_program_may_end_without_closing(run, data_dir, text):
 import sys, threading, time, marram
 threading.excepthook = lambda arguments: None
 def start(work):
-    threading.Thread(target=work, daemon=True).start()
-    time.sleep(0.2)
+    began = threading.Event()
+    threading.Thread(target=lambda: (began.set(), work()), daemon=True).start()
+    began.wait()
+    for _ in range(20): time.sleep(0.01)  # some are in the core by now, or not yet: both must do
 node = marram.Node(sys.argv[1], listen=True)
 receipt = node.publish("first", "x")
 """

@@ -196,7 +196,12 @@ def test_a_name_has_one_reader_unless_another_takes_over(node):
 def test_closing_a_subscription_ends_the_loop_of_another_thread(node):
     events = node.subscribe("#")
     seen = []
-    reader = threading.Thread(target=lambda: seen.extend(texts(events)))
+
+    def read():
+        for event in events:
+            seen.append(event.text)
+
+    reader = threading.Thread(target=read)
     reader.start()
     node.publish("a", "1")
     while not seen:

@@ -77,6 +77,9 @@ class RecordingListener : public StoreListener {
     told_.with([&](Told& told) { told.trims.push_back({log, first, gap, owed}); });
   }
 
+  std::vector<CursorMove> take_saved() {
+    return told_.with([](Told& told) { return std::exchange(told.saved, {}); });
+  }
   Told told() {
     return told_.with([](Told& told) { return told; });
   }

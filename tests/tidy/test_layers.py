@@ -47,12 +47,12 @@ LIBRARY_PLACES = {
 MUTEX_FILE = "core/base/mailbox.h"
 
 # Headers that are slow to compile, and stay in .cc files.
-HEAVY = r"boost/.*|spdlog/.*|mqtt/.*|nlohmann/json\.hpp|toml.*|CLI/.*|msgpack\.hpp"
+HEAVY = r"boost/beast.*|spdlog/.*|mqtt/.*|nlohmann/json\.hpp|toml.*|CLI/.*|msgpack\.hpp"
 
 # Words of C++ that may be written in these modules only.
 WORD_PLACES = {
     r"\bthrow\b": {"bindings/python"},
-    r"\bstd::(this_thread::sleep|async\b)": set(),
+    r"\bstd::(this_thread::sleep|async\b)": {"bindings/python"},
     r"\bstd::j?thread\b": {NODE, STORE, CLIENT} | GATEWAY | {"gateway/cli"},
     r"\bstd::(mutex|shared_mutex|condition_variable|lock_guard|unique_lock)\b": set(),
 }

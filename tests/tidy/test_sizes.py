@@ -22,7 +22,8 @@ FILE_LINES_MAX = {
     r"CONTRIBUTING\.md": 60,
     r"tests/.+\.(h|cc|py)": 600,
     r".+\.h": 300,
-    r".+\.(cc|py|pyi)|bench/run|dev": 500,
+    r".+\.cc|dev": 500,
+    r".+\.pyi?|bench/run": 600,
 }
 
 

@@ -10,9 +10,9 @@ import tree
 # A pause in a loop that polls another process; a test that sleeps longer waits for luck.
 PAUSE_MAX_SECONDS = 0.1
 
-CPP_SLEEP = r"\b(sleep_for|sleep_until|usleep|nanosleep)\b|(?<![\w.])sleep\("
+CPP_SLEEP = r"\b(sleep_for|sleep_until|usleep|nanosleep)\b|(?:^\s*|[;{}=(]\s*|::)sleep\("
 # Ports that something is bound to; 0 lets the system choose.
-CPP_PORT = r"(?:listen|bind|endpoint)\w*\W{1,6}[^;\n]*(?:127\.0\.0\.1|localhost|\*):([1-9]\d*)"
+CPP_PORT = r"(?:listen|bind)\w*\W{1,6}[^;\n]*(?:127\.0\.0\.1|localhost|\*):([1-9]\d*)"
 PYTHON_PORT = r"""(?:bind\(\s*\(\s*["'][\d.]*["']\s*,|\bport\s*=)\s*([1-9]\d+)"""
 BROAD_KILL = r"\b(pkill|killall)\b"
 

@@ -25,9 +25,10 @@ inline EventBatch sample_batch() {
   batch.add(plain, {}, ids);
 
   const std::string headers = "\x00\x04unit\x00\x01"s + "C";
+  const std::string payload = "\xff\x00!"s;
   EventView full = plain;
   full.topic = "plant/2/alarm";
-  full.payload = "\xff\x00!"s;
+  full.payload = payload;
   full.id = "order-7";
   full.uuid = {};
   full.key = "plant/2";

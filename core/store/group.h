@@ -1,0 +1,60 @@
+// The commands of one transaction: what they need, how they are carried out, what
+// each is answered.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "core/store/command.h"
+#include "core/store/database.h"
+
+namespace marram::store {
+
+class Group {
+ public:
+  // Looks at the commands; moves of cursors are not its business.  All outlive it.
+  Group(Database& database, const StoreOptions& options, std::span<Command> commands);
+
+  bool on_disk() const { return on_disk_; }
+  CommitKind kind() const { return kind_; }
+  bool has_events() const { return !streams_.empty(); }
+
+  // Within a transaction, where on_disk() says so.
+  Status apply();
+
+  // After the commit.
+  void answer(StoreListener& listener);
+  std::uint64_t stored() const { return stored_; }
+  std::uint64_t refused() const { return refused_; }
+
+  // Instead, when the transaction failed: nothing is acknowledged.
+  static void refuse(std::span<Command> commands, const Error& error);
+
+ private:
+  struct Answer {
+    std::vector<Status> refusals;  // one an event; empty: all are stored
+    Status status;
+    std::uint32_t consumer = 0;
+  };
+
+  void plan(const EventView& event);
+  Status apply(SubmitCommand& command, Answer& answer);
+  Status apply(PutConsumerCommand& command, Answer& answer);
+  Status apply(RemoveConsumerCommand& command, Answer& answer);
+  Result<bool> admit(const EventView& event, std::size_t stream);
+  void publish(SubmitCommand& command, Answer& answer, StoreListener& listener);
+
+  Database& database_;
+  const StoreOptions& options_;
+  std::span<Command> commands_;
+  std::vector<Answer> answers_;
+  std::vector<std::uint32_t> streams_;   // of all events, in order
+  std::size_t next_stream_ = 0;
+  std::uint64_t bytes_ = 0;              // of events for the disk
+  std::uint64_t stored_ = 0;
+  std::uint64_t refused_ = 0;
+  bool on_disk_ = false;
+  CommitKind kind_ = CommitKind::NoSync;
+};
+
+}  // namespace marram::store

@@ -1,0 +1,178 @@
+#include "core/store/retention.h"
+
+#include <algorithm>
+
+namespace marram::store {
+
+namespace {
+
+constexpr std::uint64_t kRowsMax = 4096;
+constexpr std::uint64_t kBytesMax = 4 << 20;
+
+bool has_rule(const StreamOptions& stream) {
+  return stream.retain.age || stream.retain.bytes || stream.ttl;
+}
+
+bool has_events(const LogState& log) {
+  return log.durability != Durability::Memory && log.record.first <= log.record.head;
+}
+
+Position at(const LogState& log, std::uint64_t seq) { return {log.record.no, seq}; }
+
+}  // namespace
+
+bool Retention::has_rules() const {
+  const auto& streams = tables_.streams.streams();
+  return std::any_of(streams.begin(), streams.end(), has_rule);
+}
+
+Result<bool> Retention::slice(WallTime now) {
+  for (auto& [no, log] : tables_.logs.all()) {
+    if (!has_events(log) || !has_rule(tables_.streams.streams()[log.stream])) continue;
+    const auto cut = cut_by_rules(log, now);
+    if (!cut) return tl::unexpected(cut.error());
+    if (cut->upto < log.record.first) continue;
+    const auto freed = trim(log, *cut, now);
+    if (!freed) return tl::unexpected(freed.error());
+    return true;
+  }
+  return false;
+}
+
+Result<Retention::Cut> Retention::cut_by_rules(LogState& log, WallTime now) {
+  const StreamOptions& stream = tables_.streams.streams()[log.stream];
+  const std::uint64_t history = tables_.holds.history(log, now);
+  std::uint64_t upto = 0;
+  if (stream.retain.age) {
+    const auto aged = upto_before(log, now - *stream.retain.age);
+    if (!aged) return tl::unexpected(aged.error());
+    upto = *aged;
+  }
+  const std::uint64_t bytes = stream.retain.bytes ? stream_bytes(log.stream) : 0;
+  if (stream.retain.bytes && bytes > *stream.retain.bytes) {
+    const auto over = upto_bytes(log, bytes - *stream.retain.bytes);
+    if (!over) return tl::unexpected(over.error());
+    upto = std::max(upto, *over);
+  }
+  upto = std::min(upto, history);
+  if (!stream.ttl) return Cut{upto};
+  const auto dead = upto_before(log, now - *stream.ttl);
+  if (!dead) return tl::unexpected(dead.error());
+  return *dead > upto ? Cut{*dead, "ttl"} : Cut{upto};
+}
+
+std::uint64_t Retention::stream_bytes(std::size_t stream) const {
+  std::uint64_t bytes = 0;
+  for (const auto& [no, log] : tables_.logs.all()) {
+    if (log.stream == stream) bytes += log.record.bytes;
+  }
+  return bytes;
+}
+
+template <class Reached>
+Result<std::uint64_t> Retention::first_that(const LogState& log, Reached reached) {
+  std::uint64_t low = log.record.first;
+  std::uint64_t high = log.record.head + 1;
+  while (low < high) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    const auto mark = tables_.events.first(at(log, middle), at(log, log.record.head));
+    if (!mark) return tl::unexpected(mark.error());
+    if (*mark && !reached(**mark)) {
+      low = (*mark)->seq + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+Result<std::uint64_t> Retention::upto_before(const LogState& log, WallTime time) {
+  // Most of the time nothing is that old.
+  const auto oldest = tables_.events.first(at(log, log.record.first), at(log, log.record.head));
+  if (!oldest) return tl::unexpected(oldest.error());
+  if (*oldest && (*oldest)->recorded >= time) return (*oldest)->seq - 1;
+  const auto kept = first_that(log, [&](const EventTable::Mark& mark) {
+    return mark.recorded >= time;
+  });
+  if (!kept) return tl::unexpected(kept.error());
+  return *kept - 1;
+}
+
+// The events up to the answer, itself included, have at least `bytes`.
+Result<std::uint64_t> Retention::upto_bytes(const LogState& log, std::uint64_t bytes) {
+  const auto reached = first_that(log, [&](const EventTable::Mark& mark) {
+    return mark.total >= log.trimmed + bytes;
+  });
+  if (!reached) return tl::unexpected(reached.error());
+  return std::min(*reached, log.record.head);
+}
+
+Result<WallTime> Retention::first_recorded(LogState& log) {
+  if (log.first_recorded) return *log.first_recorded;
+  const auto mark = tables_.events.first(at(log, log.record.first), at(log, log.record.head));
+  if (!mark) return tl::unexpected(mark.error());
+  log.first_recorded = *mark ? (*mark)->recorded : log.recorded;
+  return *log.first_recorded;
+}
+
+Result<std::uint64_t> Retention::free_history(std::uint64_t bytes, WallTime now) {
+  LogState* oldest = nullptr;
+  for (auto& [no, log] : tables_.logs.all()) {
+    if (!has_events(log) || tables_.holds.history(log, now) < log.record.first) continue;
+    const auto recorded = first_recorded(log);
+    if (!recorded) return tl::unexpected(recorded.error());
+    if (oldest == nullptr || *recorded < *oldest->first_recorded) oldest = &log;
+  }
+  if (oldest == nullptr) return 0;
+  const auto upto = upto_bytes(*oldest, bytes);
+  if (!upto) return tl::unexpected(upto.error());
+  return trim(*oldest, {std::min(*upto, tables_.holds.history(*oldest, now))}, now);
+}
+
+Result<std::uint64_t> Retention::drop_oldest(std::size_t stream, std::uint64_t bytes,
+                                             WallTime now) {
+  tables_.holds.forget();  // what has been delivered by now is not counted as dropped
+  for (auto& [no, log] : tables_.logs.all()) {
+    if (log.stream != stream || !has_events(log)) continue;
+    const auto upto = upto_bytes(log, bytes);
+    if (!upto) return tl::unexpected(upto.error());
+    return trim(log, {*upto, "drop_oldest"}, now);
+  }
+  return 0;
+}
+
+Result<std::uint64_t> Retention::trim(LogState& log, Cut cut, WallTime now) {
+  const std::uint64_t events = log.record.head - log.record.first + 1;
+  const std::uint64_t average = log.record.bytes / events + 1;
+  const std::uint64_t rows = std::clamp<std::uint64_t>(kBytesMax / average, 1, kRowsMax);
+  cut.upto = std::min({cut.upto, log.record.first + rows - 1, log.record.head});
+  const auto last = tables_.events.last(at(log, log.record.first), at(log, cut.upto));
+  if (!last) return tl::unexpected(last.error());
+  auto status = tables_.events.erase(at(log, log.record.first), at(log, cut.upto));
+  if (status) status = note(log, cut, now);
+  if (!status) return tl::unexpected(status.error());
+  const std::uint64_t trimmed = *last ? (*last)->total : log.trimmed;
+  // At least one, so that the caller goes on after a stretch that had no rows.
+  const std::uint64_t freed = std::max<std::uint64_t>(trimmed - log.trimmed, 1);
+  log.trimmed = trimmed;
+  log.record.first = cut.upto + 1;
+  log.record.bytes = log.total - log.trimmed;
+  log.first_recorded.reset();
+  tables_.logs.touch(log);
+  return freed;
+}
+
+Status Retention::note(LogState& log, Cut cut, WallTime now) {
+  const std::uint32_t no = log.record.no;
+  const std::uint64_t first = log.record.first;
+  const std::uint64_t history = std::min(cut.upto, tables_.holds.history(log, now));
+  if (history >= first) {
+    trims_.push_back({no, history + 1, {no, first, history, "retention"}, false});
+  }
+  if (history == cut.upto) return {};
+  const Gap gap{no, std::max(first, history + 1), cut.upto, cut.reason};
+  trims_.push_back({no, cut.upto + 1, gap, true});
+  return tables_.gaps.add(gap);
+}
+
+}  // namespace marram::store

@@ -1,0 +1,257 @@
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "tests/store/store_fixture.h"
+
+namespace marram::test {
+
+TEST_SUITE_BEGIN("store/open");
+
+namespace {
+
+Error open_error(const StoreOptions& options) {
+  RecordingListener listener;
+  auto opened = Store::open(options, listener, Log::none());
+  MARRAM_ASSERT(!opened, "the store does not open");
+  return opened.error();
+}
+
+unsigned mode(const std::filesystem::path& path) {
+  struct stat found {};
+  MARRAM_ASSERT(::stat(path.c_str(), &found) == 0, "the file is there");
+  return found.st_mode & 0777U;
+}
+
+void write(const std::filesystem::path& path, std::size_t offset, const std::string& bytes) {
+  std::filesystem::create_directories(path.parent_path());
+  if (!std::filesystem::exists(path)) std::ofstream(path).flush();
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(offset));
+  file << bytes;
+}
+
+// Of pages, each with 8192 bytes.
+void damage(const std::filesystem::path& file, std::size_t first, std::size_t count) {
+  write(file, (first - 1) * 8192, std::string(count * 8192, '\xA5'));
+}
+
+std::size_t root_page(const std::filesystem::path& file, const std::string& table) {
+  return std::stoul(sql(file, "SELECT rootpage FROM sqlite_schema WHERE name = '" + table + "'")[0]);
+}
+
+// Also the settings that last: all is in the database, nothing in the log.
+void checkpoint(const std::filesystem::path& file) { sql(file, "PRAGMA wal_checkpoint(TRUNCATE)"); }
+
+}  // namespace
+
+TEST_CASE("files can be read by their owner only") {
+  TempDir directory;
+  TestStore store(options_in(directory));
+  store.put(1);
+  const auto data = directory / "data";
+
+  CHECK(mode(data) == 0700);
+  for (const char* const name : {"marram.db", "marram.db-wal", "marram.db-shm", "marram.lock",
+                                 "marram.ballast"}) {
+    CHECK(mode(data / name) == 0600);
+  }
+}
+
+TEST_CASE("a database that others could read is made private") {
+  TempDir directory;
+  { TestStore(options_in(directory)).put(1); }
+  ::chmod((directory / "data/marram.db").c_str(), 0644);
+
+  TestStore store(options_in(directory));
+
+  CHECK(mode(directory / "data/marram.db") == 0600);
+}
+
+TEST_CASE("another process is refused, with the owner's process id") {
+  TempDir directory;
+  int ready[2];
+  int stop[2];
+  REQUIRE(::pipe(ready) == 0);
+  REQUIRE(::pipe(stop) == 0);
+  const pid_t owner = ::fork();
+  if (owner == 0) {
+    ::close(stop[1]);
+    RecordingListener listener;
+    auto opened = Store::open(options_in(directory), listener, Log::none());
+    char byte = opened ? 'y' : 'n';
+    [[maybe_unused]] auto moved = ::write(ready[1], &byte, 1);
+    moved = ::read(stop[0], &byte, 1);
+    opened = fail(Errc::Closed, "");
+    ::_exit(0);
+  }
+  char byte = 0;
+  REQUIRE(::read(ready[0], &byte, 1) == 1);
+  REQUIRE(byte == 'y');
+
+  const Error error = open_error(options_in(directory));
+
+  CHECK(error.code == Errc::Busy);
+  CHECK(error.message.find("in use by process " + std::to_string(owner)) != std::string::npos);
+  ::close(stop[1]);
+  int status = 0;
+  CHECK(::waitpid(owner, &status, 0) == owner);
+  for (const int fd : {ready[0], ready[1], stop[0]}) ::close(fd);
+  TestStore(options_in(directory)).put(1);
+}
+
+TEST_CASE("a second store on the same directory in one process is refused") {
+  TempDir directory;
+  TestStore store(options_in(directory));
+
+  CHECK(open_error(options_in(directory)).code == Errc::Busy);
+  store.store->close();
+
+  TestStore(options_in(directory)).put(1);
+}
+
+TEST_CASE("a database of a newer version is refused and stays as it is") {
+  TempDir directory;
+  const auto file = directory / "data/marram.db";
+  { TestStore(options_in(directory)).put(1); }
+  sql(file, "PRAGMA user_version = 7");
+
+  const Error error = open_error(options_in(directory));
+
+  CHECK(error.code == Errc::Version);
+  CHECK(error.message == "store: cannot open " + file.string() +
+                             ": schema 7 is newer than this build (reads 1 to 1); upgrade marram");
+  CHECK(sql(file, "PRAGMA user_version")[0] == "7");
+}
+
+TEST_CASE("a database of another program is refused and stays as it is") {
+  TempDir directory;
+  const auto file = directory / "data/marram.db";
+  std::filesystem::create_directories(file.parent_path());
+  sql(file, "CREATE TABLE mine (a)");
+
+  const Error error = open_error(options_in(directory));
+
+  CHECK(error.code == Errc::Io);
+  CHECK(error.message.find("another program") != std::string::npos);
+  CHECK(sql(file, "SELECT name FROM sqlite_schema") == std::vector<std::string>{"mine"});
+  CHECK(sql(file, "PRAGMA journal_mode")[0] == "delete");
+}
+
+TEST_CASE("a data_dir that cannot be made is an error with its path") {
+  TempDir directory;
+  auto options = options_in(directory);
+  write(directory / "file", 0, "x");
+  options.data_dir = directory / "file";
+  CHECK(open_error(options).code == Errc::Io);
+  options.data_dir = directory / "file/below";
+
+  const Error error = open_error(options);
+
+  CHECK(error.code == Errc::Io);
+  CHECK(error.message.find("file") != std::string::npos);
+}
+
+TEST_CASE("a file that is no database is set aside, and the store starts empty") {
+  TempDir directory;
+  const auto file = directory / "data/marram.db";
+  write(file, 0, std::string(100'000, '\x5A'));
+
+  TestStore store(options_in(directory));
+
+  const auto status = store.store->status();
+  CHECK(status.quarantined.starts_with("marram.db.bad-"));
+  CHECK(std::filesystem::file_size(directory / "data" / status.quarantined) == 100'000);
+  CHECK(store.put(1)[0] == Position(1, 1));
+}
+
+TEST_CASE("a damaged table costs what it held, the rest is salvaged") {
+  TempDir directory;
+  const auto file = directory / "data/marram.db";
+  {
+    TestStore store(options_in(directory));
+    store.put(3000);
+    ConsumerRecord record{.name = "c", .filters = {{"a/#", {}}}};
+    const auto no = store.put_consumer(record).value();
+    store.save({{no, 1, 77}});
+  }
+  checkpoint(file);
+  damage(file, root_page(file, "log"), 1);
+
+  TestStore store(options_in(directory));
+
+  CHECK(store.store->status().quarantined.starts_with("marram.db.bad-"));
+  const auto logs = store.store->logs();
+  REQUIRE(logs.size() == 1);
+  CHECK(logs[0].head == 3000);
+  CHECK(logs[0].id.epoch == "salvaged-1");
+  CHECK(store.read({.log = 1, .after = 2999, .filters = {}})->batch->size() == 1);
+  const auto consumers = store.store->consumers();
+  REQUIRE(consumers.size() == 1);
+  CHECK(consumers[0].cursors.at(1) == 77);
+  CHECK(store.put(1)[0] == Position(2, 1));
+}
+
+TEST_CASE("a damaged page met while reading is repaired while the store runs") {
+  TempDir directory;
+  const auto file = directory / "data/marram.db";
+  { TestStore(options_in(directory)).put(3000, "a", 400); }
+  checkpoint(file);
+  damage(file, 60, 3);
+  TestStore store(options_in(directory));
+  REQUIRE(store.store->status().quarantined.empty());
+  store.put(10, "a", 400);
+
+  const auto read_all = [&](std::vector<Gap>& gaps) -> Result<std::uint64_t> {
+    std::uint64_t count = 0;
+    for (std::uint64_t after = 0; after < 3000;) {
+      auto read = store.read({.log = 1, .after = after, .filters = {}});
+      if (!read) return tl::unexpected(read.error());
+      count += read->batch->size();
+      gaps.insert(gaps.end(), read->gaps.begin(), read->gaps.end());
+      after = read->upto;
+    }
+    return count;
+  };
+  std::vector<Gap> gaps;
+  const auto first = read_all(gaps);
+  REQUIRE_FALSE(first);
+  CHECK(first.error().code == Errc::Corrupt);
+  store.put(10, "a", 400);  // behind the repair, which the reader has asked for
+  gaps.clear();
+  const auto second = read_all(gaps);
+
+  REQUIRE(second);
+  CHECK(store.store->status().quarantined.starts_with("marram.db.bad-"));
+  CHECK(*second > 2800);
+  CHECK(*second < 3000);
+  REQUIRE_FALSE(gaps.empty());
+  std::uint64_t missing = 0;
+  for (const Gap& gap : gaps) {
+    CHECK(gap.reason == "corrupt");
+    missing += gap.to - gap.from + 1;
+  }
+  CHECK(missing == 3000 - *second);
+  CHECK(store.store->status().dropped.at("corrupt") == missing);
+  CHECK(store.listener.told().events().size() == 20);
+}
+
+TEST_CASE("a repair that a crash has interrupted is ended at the next start") {
+  TempDir directory;
+  const auto file = directory / "data/marram.db";
+  { TestStore(options_in(directory)).put(5); }
+  checkpoint(file);
+  std::filesystem::rename(file, directory / "data/marram.db.salvage");
+  write(directory / "data/marram.db-wal", 0, std::string(100'000, '\x5A'));
+
+  TestStore store(options_in(directory));
+
+  CHECK(store.store->logs().at(0).head == 5);
+}
+
+TEST_SUITE_END();
+
+}  // namespace marram::test

@@ -1,0 +1,94 @@
+// A disk that is really full: a tmpfs of a few MiB.  Needs the right to mount one.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "tests/store/store_fixture.h"
+
+namespace marram::test {
+
+TEST_SUITE_BEGIN("store/small_disk");
+
+namespace {
+
+class SmallDisk {
+ public:
+  SmallDisk() : mounted_(::mount("tmpfs", directory_.path().c_str(), "tmpfs", 0, "size=12m") == 0) {}
+  ~SmallDisk() {
+    if (mounted_) ::umount2(directory_.path().c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  bool mounted() const { return mounted_; }
+  const TempDir& directory() const { return directory_; }
+
+  // Fills up what is free, but for `bytes`.
+  void fill(std::uint64_t bytes) {
+    const auto free = std::filesystem::space(directory_.path()).available;
+    std::ofstream file(directory_ / "other", std::ios::binary | std::ios::app);
+    file << std::string(free > bytes ? free - bytes : 0, 'x') << std::flush;
+  }
+  void empty() { std::filesystem::remove(directory_ / "other"); }
+
+ private:
+  TempDir directory_;
+  bool mounted_;
+};
+
+}  // namespace
+
+TEST_CASE("a disk that others fill up: refused, nothing lost, and it goes on by itself") {
+  SmallDisk disk;
+  if (!disk.mounted()) {
+    MESSAGE("skipped: this user may not mount a tmpfs");
+    return;
+  }
+  auto options = options_in(disk.directory());
+  options.max_bytes = std::uint64_t{1} << 30;
+  for (const double reserve : {0.1, 0.0}) {
+    options.reserve_free_share = reserve;
+    std::size_t stored = 0;
+    std::size_t refused = 0;
+    {
+      TestStore store(options);
+      REQUIRE(store.put_consumer({.name = "c" + std::to_string(reserve), .filters = {{"#", {}}},
+                                  .seen = Clock::system().wall()}));
+      const auto submit = [&] {
+        const auto answer = store.submit(
+            std::vector<Event>(20, {.topic = "a", .payload = std::string(1000, 'x')}));
+        for (std::size_t i = 0; i < 20; ++i) {
+          const bool ok = answer.results.empty() || answer.results[i].has_value();
+          if (!ok) CHECK(answer.results[i].error().code == Errc::Full);
+          ++(ok ? stored : refused);
+        }
+        return answer.results.empty();
+      };
+      REQUIRE(submit());
+      disk.fill(0);
+      for (int i = 0; i < 1000 && refused == 0; ++i) submit();
+      CHECK(refused > 0);
+
+      disk.empty();
+      const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+      bool again = false;
+      while (!again && std::chrono::steady_clock::now() < deadline) again = submit();
+      CHECK(again);
+      CHECK(store.store->status().failure.empty());
+    }
+
+    TestStore store(options);
+    CHECK(store.store->status().events >= stored);
+    CHECK(store.store->status().quarantined.empty());
+    for (const ConsumerRecord& consumer : store.store->consumers()) {
+      CHECK(store.remove_consumer(consumer.no));
+    }
+  }
+}
+
+TEST_SUITE_END();
+
+}  // namespace marram::test

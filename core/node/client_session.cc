@@ -15,7 +15,7 @@ namespace marram {
 
 namespace {
 
-constexpr std::size_t kDeliverBytes = 1 << 20;   // of one frame
+constexpr std::size_t kDeliverBytes = 1 << 20;  // of one frame
 constexpr std::size_t kListBytes = 256 << 10;
 constexpr std::size_t kQuestionsMax = 16;
 
@@ -54,7 +54,10 @@ class ClientSession::Gate : public Listener {
 };
 
 ClientSession::ClientSession(Shared& shared, const wire::Hello& hello, TimePoint now)
-    : heard(now), shared_(shared), name_(hello.name), instance_(hello.instance),
+    : heard(now),
+      shared_(shared),
+      name_(hello.name),
+      instance_(hello.instance),
       gate_(std::make_shared<Gate>(this)) {}
 
 ClientSession::~ClientSession() {
@@ -82,7 +85,9 @@ Result<bool> ClientSession::on_frame(wire::Frame& frame, std::size_t bytes,
           return true;
         } else if constexpr (std::is_same_v<Kind, wire::Broken>) {
           return tl::unexpected(one.error);
-        } else if constexpr (requires { { on(one) } -> std::same_as<Status>; }) {
+        } else if constexpr (requires {
+                               { on(one) } -> std::same_as<Status>;
+                             }) {
           if (auto status = on(one); !status) return tl::unexpected(status.error());
           return true;
         } else {
@@ -101,7 +106,7 @@ Result<bool> ClientSession::on(wire::Publish& publish, std::size_t bytes,
                                             publish.number, next_publish_));
   }
   if (!publishes_.empty() && publishes_.unanswered_bytes() + bytes > shared_.window_bytes) {
-    return fail(Errc::Protocol, fmt::format("endpoint: more than the window of {} without an answer",
+    return fail(Errc::Protocol, fmt::format("endpoint: over the window of {} without an answer",
                                             bytes_text(shared_.window_bytes)));
   }
   const std::size_t count = publish.batch->size();
@@ -139,10 +144,11 @@ Status ClientSession::on(wire::Open& open) {
     return fail(Errc::Protocol, fmt::format("endpoint: subscription {} is open already", open.id));
   }
   if (by_wire_.size() >= shared_.subscriptions_max) {
-    send(wire::EndNotice{open.id, {Errc::Overloaded,
-                                   fmt::format("endpoint: {} subscriptions are open already (close "
-                                               "some, or use another client)",
-                                               by_wire_.size())}});
+    send(wire::EndNotice{
+        open.id,
+        {Errc::Overloaded, fmt::format("endpoint: {} subscriptions are open already (close "
+                                       "some, or use another client)",
+                                       by_wire_.size())}});
     return {};
   }
   const SubscriptionId id = shared_.broker.new_id();
@@ -190,8 +196,8 @@ void ClientSession::on(Delivered& delivered) {
   const std::vector<EventView>& events = delivered.batch->events();
   for (std::span<const std::uint32_t> rest = delivered.indices; !rest.empty();) {
     const std::size_t some = wire::first_frame(events, rest, kDeliverBytes);
-    out_.push_back(wire::encode_deliver(found->second.wire, delivered.attempt, events,
-                                        rest.first(some)));
+    out_.push_back(
+        wire::encode_deliver(found->second.wire, delivered.attempt, events, rest.first(some)));
     rest = rest.subspan(some);
   }
 }
@@ -234,7 +240,8 @@ bool ClientSession::begin_question() {
 
 Error ClientSession::too_many_questions() const {
   return {Errc::Overloaded, fmt::format("endpoint: {} questions of this client wait for an answer "
-                                        "already (try again)", questions_)};
+                                        "already (try again)",
+                                        questions_)};
 }
 
 Status ClientSession::on(wire::Remove& remove) {
@@ -293,8 +300,10 @@ Status ClientSession::on(wire::AskStatus& ask) {
 void ClientSession::answer_status(std::uint64_t number, std::string json) {
   --questions_;
   if (json.size() + 64 > shared_.limits.frame_bytes_max) {
-    send(wire::Failed{number, {Errc::TooLarge, "endpoint: the status is larger than a frame (raise "
-                                               "limits.frame_bytes_max)"}});
+    send(wire::Failed{number,
+                      {Errc::TooLarge,
+                       "endpoint: the status is larger than a frame (raise "
+                       "limits.frame_bytes_max)"}});
     return;
   }
   send(wire::StatusText{number, std::move(json)});

@@ -32,11 +32,11 @@ class ClientSession {
     Broker& broker;
     Store& store;
     const Limits limits;
-    std::shared_ptr<Inbox> stored;                 // answers of the store, for all sessions
+    std::shared_ptr<Inbox> stored;                   // answers of the store, for all sessions
     std::deque<std::weak_ptr<ClientSession>> order;  // who gets the next of them
-    std::uint64_t window_bytes = 0;                // of unanswered PUBLISH frames of a client
-    std::size_t subscriptions_max = 1000;          // of one client
-    bool stopping = false;                         // the node goes away, not the subscriptions
+    std::uint64_t window_bytes = 0;                  // of unanswered PUBLISH frames of a client
+    std::size_t subscriptions_max = 1000;            // of one client
+    bool stopping = false;                           // the node goes away, not the subscriptions
   };
 
   ClientSession(Shared& shared, const wire::Hello& hello, TimePoint now);
@@ -103,7 +103,7 @@ class ClientSession {
   std::uint64_t next_publish_ = 1;
   std::unordered_map<SubscriptionId, SubscriptionId> by_wire_;  // to the broker's
   std::unordered_map<SubscriptionId, Opened> by_broker_;
-  std::size_t questions_ = 0;          // unanswered
+  std::size_t questions_ = 0;  // unanswered
   bool bye_ = false;
   std::vector<std::string> out_;
 };

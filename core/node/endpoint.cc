@@ -18,16 +18,14 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int kFramesARun = 256;
-constexpr std::size_t kAnswerBytesMax = 4 << 20;      // unread, and again unsent, of one client
-constexpr std::size_t kPingBytes = 512 << 10;         // of answers between two PINGs
-constexpr Duration kRetry = 2ms;                      // full pipes, an overloaded store
+constexpr std::size_t kAnswerBytesMax = 4 << 20;  // unread, and again unsent, of one client
+constexpr std::size_t kPingBytes = 512 << 10;     // of answers between two PINGs
+constexpr Duration kRetry = 2ms;                  // full pipes, an overloaded store
 constexpr Duration kProbeFirst = 5ms;
 constexpr Duration kProbeLast = 1s;
 constexpr std::size_t kWindowBytesMost = 8 << 20;
 
-std::string_view text_of(const zmq::message_t& frame) {
-  return {frame.data<char>(), frame.size()};
-}
+std::string_view text_of(const zmq::message_t& frame) { return {frame.data<char>(), frame.size()}; }
 
 bool is_delivery(const std::string& frame) {
   return frame.size() > 1 && frame[1] == static_cast<char>(wire::Verb::Deliver);
@@ -45,8 +43,11 @@ Result<std::unique_ptr<Endpoint>> Endpoint::open(Options options, Broker& broker
 Endpoint::Endpoint(Options options, Broker& broker, Store& store, std::unique_ptr<Router> router)
     : options_(std::move(options)),
       broker_(broker),
-      shared_{.broker = broker, .store = store, .limits = options_.limits,
-              .stored = std::make_shared<Inbox>(), .order = {},
+      shared_{.broker = broker,
+              .store = store,
+              .limits = options_.limits,
+              .stored = std::make_shared<Inbox>(),
+              .order = {},
               .window_bytes = std::min(kWindowBytesMost, options_.limits.queued_bytes_max / 4)},
       router_(std::move(router)),
       decoder_(options_.limits) {}
@@ -130,8 +131,7 @@ void Endpoint::take(Client& client, zmq::message_t& frame, TimePoint now) {
 
 // Parks the frame when the store is overloaded.
 void Endpoint::handle(Client& client, zmq::message_t& frame) {
-  auto decoded = decoder_.decode(text_of(frame),
-                                 {options_.clock->wall(), client.session->name()});
+  auto decoded = decoder_.decode(text_of(frame), {options_.clock->wall(), client.session->name()});
   if (!decoded) {
     client.over = std::move(decoded.error());
     return;
@@ -174,8 +174,8 @@ std::optional<Error> Endpoint::refusal(const wire::Hello& hello) const {
   if (hello.low > wire::kVersionHigh || hello.high < wire::kVersionLow) {
     return Error{Errc::Version,
                  fmt::format("endpoint: the client speaks protocol versions {} to {}, this node {} "
-                             "to {} (upgrade the older one)", hello.low, hello.high,
-                             wire::kVersionLow, wire::kVersionHigh)};
+                             "to {} (upgrade the older one)",
+                             hello.low, hello.high, wire::kVersionLow, wire::kVersionHigh)};
   }
   if (hello.role != wire::kRoleClient) {
     return Error{Errc::Unsupported, "endpoint: only clients connect here"};
@@ -185,7 +185,8 @@ std::optional<Error> Endpoint::refusal(const wire::Hello& hello) const {
   }
   if (clients_.size() < options_.limits.clients_max) return {};
   return Error{Errc::Refused, fmt::format("endpoint: {} clients are connected already (raise "
-                                          "limits.clients_max)", clients_.size())};
+                                          "limits.clients_max)",
+                                          clients_.size())};
 }
 
 void Endpoint::greet(const std::string& peer, const wire::Hello& hello, TimePoint now) {
@@ -200,13 +201,13 @@ void Endpoint::greet(const std::string& peer, const wire::Hello& hello, TimePoin
   }
   Client& client = clients_[peer];
   client.session = std::make_shared<ClientSession>(shared_, hello, now);
-  client.session->out().push_back(wire::encode(wire::Welcome{
-      .version = std::min(hello.high, wire::kVersionHigh),
-      .node_name = options_.node_name,
-      .node_id = options_.node_id,
-      .silent_after = options_.silent_after,
-      .window_bytes = shared_.window_bytes,
-      .limits = options_.limits}));
+  client.session->out().push_back(
+      wire::encode(wire::Welcome{.version = std::min(hello.high, wire::kVersionHigh),
+                                 .node_name = options_.node_name,
+                                 .node_id = options_.node_id,
+                                 .silent_after = options_.silent_after,
+                                 .window_bytes = shared_.window_bytes,
+                                 .limits = options_.limits}));
   if (clients_.size() == 1) check_at_ = now + options_.silent_after / 4;
 }
 

@@ -39,7 +39,7 @@ class Endpoint : public LoopPart {
     std::string node_id;
     Duration silent_after = std::chrono::seconds(15);  // a client's silence
     const Clock* clock = &Clock::system();
-    Log* log = nullptr;                                // null: none
+    Log* log = nullptr;  // null: none
   };
   // Errors: as Router::bind()
   static Result<std::unique_ptr<Endpoint>> open(Options options, Broker& broker, Store& store);
@@ -60,11 +60,11 @@ class Endpoint : public LoopPart {
  private:
   struct Waiting {
     zmq::message_t frame;
-    bool delivery;                        // bounded by windows
+    bool delivery;  // bounded by windows
   };
   struct Client {
     std::shared_ptr<ClientSession> session;
-    std::deque<Waiting> unsent;           // the peer's pipe is full, or it reads too slowly
+    std::deque<Waiting> unsent;  // the peer's pipe is full, or it reads too slowly
     std::size_t unsent_answer_bytes = 0;
     std::size_t unread_answer_bytes = 0;  // sent, and no PONG since
     std::size_t pinged_answer_bytes = 0;  // of them, before the PING
@@ -103,12 +103,12 @@ class Endpoint : public LoopPart {
   Clients clients_;
   std::vector<Notice> notices_;
   std::size_t parked_bytes_ = 0;
-  bool parked_ = false;                   // some client has frames parked
-  bool unsent_ = false;                   // some client has frames unsent
+  bool parked_ = false;  // some client has frames parked
+  bool unsent_ = false;  // some client has frames unsent
   std::mt19937_64 random_{std::random_device{}()};
   TimePoint now_{};
-  TimePoint check_at_{};                  // for silence
-  std::optional<TimePoint> probe_at_;     // a connection ended; whose is to be found out
+  TimePoint check_at_{};               // for silence
+  std::optional<TimePoint> probe_at_;  // a connection ended; whose is to be found out
   Duration probe_pause_{};
 };
 

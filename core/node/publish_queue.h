@@ -41,7 +41,7 @@ class PublishQueue {
     std::size_t bytes;
     std::size_t events;
     Refusals refused;
-    bool stored;                    // nothing is waited for any more
+    bool stored;  // nothing is waited for any more
     std::vector<wire::Run> runs;
   };
   static void finish(Frame& frame, const Published* published);

@@ -39,15 +39,17 @@ bool answers(const std::string& path) {
 
 // ZeroMQ removes whatever is at the path; only a dead socket may go.
 Status check_replaceable(const std::string& path) {
-  struct stat file {};
+  struct stat file{};
   if (::lstat(path.c_str(), &file) != 0) return {};
   if (!S_ISSOCK(file.st_mode)) {
     return fail(Errc::Invalid, fmt::format("endpoint: cannot bind {}: a file that is no socket is "
-                                           "there (remove it, or choose another path)", path));
+                                           "there (remove it, or choose another path)",
+                                           path));
   }
   if (!answers(path)) return {};
-  return fail(Errc::Busy, fmt::format("endpoint: cannot bind {}: another process answers there (stop "
-                                      "it, or choose another path)", path));
+  return fail(Errc::Busy, fmt::format("endpoint: cannot bind {}: another process answers there "
+                                      "(stop it, or choose another path)",
+                                      path));
 }
 
 }  // namespace
@@ -113,8 +115,8 @@ Status Router::bind(const std::string& endpoint) {
     return fail(code, fmt::format("endpoint: cannot bind {}: {}", endpoint, error.what()));
   }
   if (address->is_ipc() && ::chmod(address->path.c_str(), 0600) != 0) {
-    return fail(Errc::Io, fmt::format("endpoint: cannot make {} private: {}", address->path,
-                                      cause(errno)));
+    return fail(Errc::Io,
+                fmt::format("endpoint: cannot make {} private: {}", address->path, cause(errno)));
   }
   endpoints_.push_back(address->is_ipc() ? endpoint : socket_.get(zmq::sockopt::last_endpoint));
   return {};

@@ -34,7 +34,7 @@ class Router {
   struct Incoming {
     std::string peer;
     zmq::message_t frame;
-    bool whole = true;       // one part, as it must be
+    bool whole = true;  // one part, as it must be
   };
   std::optional<Incoming> receive();
 

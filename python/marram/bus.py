@@ -395,8 +395,9 @@ class Bus:
         core: _core.Bus | None = getattr(self, "_core", None)
         if core is None or core.closed or core.forked:
             return
-        warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+        text = f"{self!r} was not closed"
         core.close()
+        warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
 
     def __repr__(self) -> str:
         if self._core.forked:

@@ -31,7 +31,13 @@ def test_types_are_strict():
 
 
 def test_stubs_are_what_the_module_has():
-    assert tool("mypy.stubtest", "marram._core", "--mypy-config-file=pyproject.toml") == ""
+    said = tool(
+        "mypy.stubtest",
+        "marram._core",
+        "--mypy-config-file=pyproject.toml",
+        "--allowlist=tests/python/stubtest_allow.txt",
+    )
+    assert said == ""
 
 
 def test_style():
@@ -58,5 +64,5 @@ def test_what_users_write_is_typed(tmp_path):
 
     said = tool("mypy", "--strict", "--no-incremental", str(program))
 
-    errors = [line for line in said.splitlines() if ": error:" in line]
-    assert [line.split(":")[1] for line in errors] == ["11", "12"], said
+    errors = sorted({line.split(":")[1] for line in said.splitlines() if ": error:" in line})
+    assert errors == ["11", "12"], said

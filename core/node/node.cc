@@ -204,6 +204,7 @@ class EmbeddedNode : public Node {
       parts.broker->end_all({Errc::Closed, "node: closed (open it again)"});
       parts.broker->flush();
     });
+    parts.endpoint.reset();  // its addresses are free again
     if (parts.store) parts.store->close();
   }
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack, overload
 
 from marram import _core
-from marram.errors import Error, refused
+from marram.errors import Error, Invalid, refused
 from marram.events import Consumer, Event, Payload, Receipt, Receipts, header_pairs
 from marram.lifetime import registry
 from marram.options import ClientSettings, NodeSettings, Start, SubscribeSettings
@@ -103,8 +103,11 @@ def settings_of(
     take_over: bool = False,
 ) -> SubscribeSettings:
     """Return what is meant by the arguments of `subscribe`."""
+    filters = (filters,) if isinstance(filters, str) else tuple(filters)
+    if not filters:
+        raise Invalid("subscribe: there is no filter (write '#' to read everything)")
     return SubscribeSettings(
-        filters=filters if isinstance(filters, str) else tuple(filters),
+        filters=filters,
         name=name,
         start=start,
         auto_ack=not name if auto_ack is None else auto_ack,

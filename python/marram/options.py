@@ -211,7 +211,7 @@ class ClientSettings:
 class SubscribeSettings:
     """What `subscribe` was asked for."""
 
-    filters: str | Iterable[str]
+    filters: tuple[str, ...]
     name: str | None
     start: Start | None
     auto_ack: bool
@@ -222,7 +222,7 @@ class SubscribeSettings:
     def core(self) -> _core.SubscribeOptions:
         """Return the options as the core takes them."""
         options = _core.SubscribeOptions()
-        options.filters = texts(self.filters)
+        options.filters = list(self.filters)
         options.name = self.name or ""
         _set_start(options, self.start)
         if self.in_flight_max < 1:

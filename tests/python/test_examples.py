@@ -8,6 +8,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,6 @@ def test_examples_in_the_guide(tmp_path, monkeypatch):
     assert len(blocks) > 5
     names: dict[str, object] = {}
     for block in blocks:
-        if "import pandas" in block:
-            pytest.importorskip("pandas")
+        if "import pandas" in block and find_spec("pandas") is None:
+            continue
         exec(compile(block, "docs/python.md", "exec"), names)

@@ -276,7 +276,8 @@ def test_nodes_and_subscriptions_stay_in_their_process(node):
 def test_a_reader_is_told_what_is_gone(data_dir):
     stream = marram.Stream(name="events", on_full="drop-oldest")
     gaps: list[marram.Gap] = []
-    with marram.Node(data_dir, streams=[stream], max_bytes="4MiB") as node:
+    limits = {"tail_bytes_max": "64KiB"}  # so that readers depend on the disk
+    with marram.Node(data_dir, streams=[stream], max_bytes="4MiB", limits=limits) as node:
         node.subscribe("#", name="slow").close()
         for _ in range(20):
             node.publish_many([b"." * 10_000] * 50, topic="a")

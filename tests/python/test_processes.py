@@ -264,7 +264,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(run, data_dir, turn):
             while True:
                 ids = [receipt.id for receipt in node.publish_many(["x"] * 3, topic="a")]
                 with lock:
-                    print(*ids)
+                    print(*ids, flush=True)
         for _ in range(4):
             threading.Thread(target=publish).start()
         """,
@@ -280,6 +280,9 @@ def test_kill_9_loses_nothing_that_was_acknowledged(run, data_dir, turn):
             acknowledged += line.split()
     program.process.wait()
 
-    with marram.Node(data_dir) as node, node.subscribe("#", name="report") as events:
+    with (
+        marram.Node(data_dir) as node,
+        node.subscribe("#", name="report", auto_ack=True) as events,
+    ):
         stored = {event.id for event in events.collect(10**6, 1)}
     assert set(acknowledged) <= stored

@@ -200,7 +200,7 @@ void Server::admit(tcp::socket socket, const Door& door) {
 // --- time ---
 
 void Server::arm_timer() {
-  TimePoint next = std::min({hold_until_, unstall_at_, accept_again_at_,
+  TimePoint next = std::min({hold_until_, unstall_at_, accept_again_at_, remove_again_at_,
                              book_.first_expiry().value_or(TimePoint::max()),
                              deadlines_.first().value_or(TimePoint::max())});
   if (closing_) next = std::min(next, closing_until_);
@@ -215,6 +215,7 @@ void Server::on_time() {
   timer_at_ = TimePoint::max();
   while (const auto who = deadlines_.take_due(now_.steady)) look_at(*who);
   if (hold_until_ <= now_.steady) try_again();
+  if (remove_again_at_ <= now_.steady) remove_again();
   expire_sessions();
   if (accept_again_at_ > now_.steady) return;
   accept_again_at_ = TimePoint::max();

@@ -63,6 +63,15 @@ class Server : public MqttListener {
     std::vector<std::uint16_t> packet_ids;
     bool second_try = false;  // of a held connection
   };
+  // A durable consumer that is being removed; nobody may open it before it is gone.
+  struct Removal {
+    std::uint64_t token = 0;
+    int tries = 0;
+    TimePoint again_at = TimePoint::max();
+    Handle claimant;  // gets its id when it is gone
+    Handle opener;    // and this one its subscription
+    std::optional<SubscribeOptions> open;
+  };
   struct Task {
     Handle who;
     std::optional<Command> command;  // none: look at the unfinished bytes again
@@ -116,7 +125,10 @@ class Server : public MqttListener {
   void take_over(const std::string& client_id);
   void log_end(const Connection& connection, Reason reason);
   void release(Connection& connection);
-  void remove_consumer(const std::string& client_id, Handle waiter);
+  void remove_consumer(const std::string& client_id, Handle claimant);
+  void ask_to_remove(const std::string& client_id, Removal& removal);
+  void remove_again();
+  void finish_removal(Removal& removal, bool gone);
   void expire_sessions();
 
   // server_bus.cc: events to the store, notices from it
@@ -169,7 +181,8 @@ class Server : public MqttListener {
   std::map<boost::asio::ip::address, std::size_t> per_address_;
   std::unordered_map<SubscriptionId, Handle> subscriptions_;
   std::unordered_map<std::string, Handle> clients_;
-  std::unordered_map<std::uint64_t, Handle> removals_;
+  std::unordered_map<std::string, Removal> removals_;  // by client id
+  TimePoint remove_again_at_ = TimePoint::max();
   SessionBook book_;
   Deadlines deadlines_;
 

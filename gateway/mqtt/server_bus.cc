@@ -1,6 +1,8 @@
 // Events to the store, and what the Bus tells.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/base/assert.h"
 #include "gateway/mqtt/server.h"
 
@@ -9,6 +11,8 @@ namespace marram::mqtt {
 namespace {
 
 constexpr Duration kUnstallAfter = std::chrono::milliseconds(5);
+constexpr Duration kRemoveAgainAfter = std::chrono::milliseconds(20);
+constexpr int kRemoveTriesMax = 100;
 constexpr Duration kHoldAtFirst = std::chrono::milliseconds(50);
 constexpr Duration kHoldAtMost = std::chrono::seconds(1);
 
@@ -137,19 +141,25 @@ void Server::on(Ended& notice) {
 }
 
 void Server::on(Removed& notice) {
-  const auto found = removals_.find(notice.token);
-  if (found == removals_.end()) return;
-  Connection* const waiter = find(found->second);
-  removals_.erase(found);
-  const bool gone = notice.status || notice.status.error().code == Errc::NotFound;
-  if (!gone) {
-    log_.warn("mqtt", "a session could not be removed", {{"error", notice.status.error().message}});
-  }
-  if (waiter == nullptr) return;
-  with(*waiter, [&](Session& session) {
-    if (gone) return session.on_claimed({}, actions_);
-    session.on_claim_refused(Reason::ServerUnavailable, actions_);
+  const auto found = std::find_if(removals_.begin(), removals_.end(), [&](const auto& entry) {
+    return entry.second.token == notice.token;
   });
+  if (found == removals_.end()) return;
+  const bool gone = notice.status || notice.status.error().code == Errc::NotFound;
+  const bool busy = !gone && notice.status.error().code == Errc::Busy;
+  if (busy && found->second.tries < kRemoveTriesMax) {
+    // Its making, or the leave of its last member, is still on the way.
+    found->second.again_at = now_.steady + kRemoveAgainAfter;
+    remove_again_at_ = std::min(remove_again_at_, found->second.again_at);
+    return;
+  }
+  if (!gone) {
+    log_.warn("mqtt", "a session could not be removed",
+              {{"client", found->first}, {"error", notice.status.error().message}});
+  }
+  Removal removal = std::move(found->second);
+  removals_.erase(found);
+  finish_removal(removal, gone);
 }
 
 // --- a full store, and clients that can only be held back ---

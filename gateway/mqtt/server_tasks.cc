@@ -141,6 +141,12 @@ void Server::act(Connection& connection, Claim&& command) {
 }
 
 void Server::act(Connection& connection, Open&& command) {
+  const auto removal = removals_.find(connection.session.client_id());
+  if (removal != removals_.end() && !command.options.name.empty()) {
+    removal->second.opener = connection.handle;
+    removal->second.open = std::move(command.options);
+    return;
+  }
   connection.subscription = bus_.open(std::move(command.options), inbox_);
   subscriptions_[connection.subscription] = connection.handle;
 }
@@ -212,10 +218,38 @@ void Server::release(Connection& connection) {
              session.durable(), now_.steady + std::chrono::seconds(session.expiry_s()));
 }
 
-void Server::remove_consumer(const std::string& client_id, Handle waiter) {
-  const std::uint64_t token = ++last_token_;
-  removals_[token] = waiter;
-  bus_.remove_consumer(consumer_name(client_id), inbox_, token);
+void Server::remove_consumer(const std::string& client_id, Handle claimant) {
+  const auto [at, fresh] = removals_.try_emplace(client_id);
+  if (claimant != Handle()) at->second.claimant = claimant;
+  if (fresh) ask_to_remove(client_id, at->second);
+}
+
+void Server::ask_to_remove(const std::string& client_id, Removal& removal) {
+  removal.token = ++last_token_;
+  removal.again_at = TimePoint::max();
+  ++removal.tries;
+  bus_.remove_consumer(consumer_name(client_id), inbox_, removal.token);
+}
+
+void Server::remove_again() {
+  remove_again_at_ = TimePoint::max();
+  for (auto& [client_id, removal] : removals_) {
+    if (removal.again_at <= now_.steady) ask_to_remove(client_id, removal);
+    remove_again_at_ = std::min(remove_again_at_, removal.again_at);
+  }
+}
+
+void Server::finish_removal(Removal& removal, bool gone) {
+  if (Connection* const claimant = find(removal.claimant)) {
+    with(*claimant, [&](Session& session) {
+      if (gone) return session.on_claimed({}, actions_);
+      session.on_claim_refused(Reason::ServerUnavailable, actions_);
+    });
+  }
+  Connection* const opener = find(removal.opener);
+  if (opener != nullptr && removal.open) {
+    tasks_.push_back({removal.opener, Open{std::move(*removal.open)}});
+  }
 }
 
 void Server::expire_sessions() {

@@ -125,7 +125,8 @@ void Session::on_ended(const Error& error, Actions& out) {
   if (state_ == State::Resuming) return refuse_connect(Reason::ServerUnavailable, {}, out);
   if (state_ == State::Connected && before_.empty() && !applying_.empty() && !taken) {
     durable_ = false;
-    return undo_applied(reason_of(tl::unexpected(error)), out);
+    const bool too_many = error.code == Errc::TooLarge;
+    return undo_applied(too_many ? Reason::QuotaExceeded : reason_of(tl::unexpected(error)), out);
   }
   disconnect(taken ? Reason::SessionTakenOver : Reason::ServerShuttingDown, "", out);
 }

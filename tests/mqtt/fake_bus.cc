@@ -74,6 +74,10 @@ SubscriptionId FakeBus::open(SubscribeOptions options, ListenerPtr listener) {
     const bool durable = !options.name.empty();
     const std::string name = durable ? options.name : "(" + std::to_string(id) + ")";
     Consumer& consumer = state.consumers[name];
+    if (consumer.removing) {
+      listener->notify(Ended{id, {Errc::Busy, "fake: it is being removed"}});
+      return id;
+    }
     if (consumer.member) end(state, consumer.member->id, Errc::Busy);
     consumer.durable = durable;
     consumer.attributes = options.attributes;
@@ -145,17 +149,25 @@ Result<std::vector<ConsumerInfo>> FakeBus::consumers() {
 
 void FakeBus::remove_consumer(std::string name, ListenerPtr listener, std::uint64_t token) {
   state_.with([&](State& state) {
-    Status status;
     const auto found = state.consumers.find(name);
     if (found == state.consumers.end()) {
-      status = fail(Errc::NotFound, "fake: no such consumer");
+      listener->notify(Removed{token, fail(Errc::NotFound, "fake: no such consumer")});
     } else if (found->second.member) {
-      status = fail(Errc::Busy, "fake: it has a member");
+      listener->notify(Removed{token, fail(Errc::Busy, "fake: it has a member")});
     } else {
-      state.consumers.erase(found);
+      found->second.removing = true;
+      state.removing.push_back({name, std::move(listener), token});
+      if (!state.silent) remove(state);
     }
-    listener->notify(Removed{token, std::move(status)});
   });
+}
+
+void FakeBus::remove(State& state) {
+  for (Removing& removing : state.removing) {
+    state.consumers.erase(removing.name);
+    removing.listener->notify(Removed{removing.token, {}});
+  }
+  state.removing.clear();
 }
 
 void FakeBus::set_full(bool full) {
@@ -169,7 +181,9 @@ void FakeBus::set_overloaded(bool overloaded) {
 void FakeBus::set_silent(bool silent) {
   state_.with([&](State& state) {
     state.silent = silent;
-    if (!silent) answer(state);
+    if (silent) return;
+    answer(state);
+    remove(state);
   });
 }
 

@@ -52,6 +52,7 @@ class FakeBus : public Bus {
     std::map<std::size_t, std::uint32_t> attempts;
     std::size_t next = 0;
     std::optional<Member> member;
+    bool removing = false;
   };
   struct Stored {
     EventBatchPtr batch;
@@ -61,12 +62,18 @@ class FakeBus : public Bus {
     ListenerPtr listener;
     Published published;
   };
+  struct Removing {
+    std::string name;
+    ListenerPtr listener;
+    std::uint64_t token;
+  };
   struct State {
     bool full = false;
     bool overloaded = false;
     bool silent = false;
     std::vector<Stored> events;
     std::vector<Answer> kept_back;
+    std::vector<Removing> removing;
     std::map<std::string, Consumer> consumers;      // ephemeral: by a made-up name
     std::map<SubscriptionId, std::string> members;  // subscription: consumer
     SubscriptionId last_id = 0;
@@ -74,6 +81,7 @@ class FakeBus : public Bus {
   static void pump(State& state);
   static void pump(State& state, Consumer& consumer);
   static void answer(State& state);
+  static void remove(State& state);
   static void set_filters(State& state, Consumer& consumer,
                           const std::vector<std::string>& filters);
   static void end(State& state, SubscriptionId id, Errc code);

@@ -169,6 +169,42 @@ TEST_CASE("DISCONNECT that shortens the expiry to nothing forgets the session") 
   CHECK(eventually([&] { return fixture.bus.consumers()->empty(); }));
 }
 
+TEST_CASE("a session may subscribe again before its old consumer is gone") {
+  ListenerFixture fixture;
+  RawClient reader(fixture.at, Version::V311);
+  reader.connect("reader", false);
+  reader.subscribe("a", 1);
+  fixture.bus.set_silent(true);
+  std::string bytes;
+  encode(Unsubscribe{.packet_id = 1, .filters = {"a"}, .properties = {}}, Version::V311, bytes);
+  encode(Subscribe{.packet_id = 2, .filters = {{.filter = "b", .qos = 1}}, .properties = {}},
+         Version::V311, bytes);
+  reader.send(bytes);
+  CHECK(reader.next() == "unsuback id1");
+  CHECK(reader.next(50ms) == "nothing");
+  fixture.bus.set_silent(false);
+  CHECK(reader.next() == "suback id2 1");
+  CHECK(fixture.bus.consumers()->front().filters == std::vector<std::string>{"b"});
+}
+
+TEST_CASE("a clean start waits until the kept session is gone") {
+  ListenerFixture fixture;
+  {
+    RawClient reader(fixture.at);
+    reader.connect("reader", false);
+    reader.subscribe("a", 1);
+  }
+  REQUIRE(eventually([&] { return fixture.reports("\"clients\":0"); }));
+  fixture.bus.set_silent(true);
+  RawClient reader(fixture.at);
+  std::string bytes;
+  encode(Connect{.version = Version::V5, .client_id = "reader", .properties = {}}, bytes);
+  reader.send(bytes);
+  CHECK(reader.next(50ms) == "nothing");
+  fixture.bus.set_silent(false);
+  CHECK(reader.next() == "connack 0");
+}
+
 TEST_SUITE_END();
 
 }  // namespace

@@ -195,7 +195,7 @@ TEST_CASE("a subscription that fails leaves everything as it was") {
   script.enter();
   script.subscribe("a", 1);
   script.ended(Errc::TooLarge);
-  CHECK(script.words() == "suback id1 83, open [a]");
+  CHECK(script.words() == "suback id1 97, open [a]");
   CHECK(script.session.subscriptions().empty());
   script.subscribe("b", 1);
   script.opened();

@@ -90,8 +90,8 @@ class Connection {
 
   void flush() {
     while (sent_ < out_.size()) {
-      const auto done = ::send(fd_, out_.data() + sent_, out_.size() - sent_,
-                               MSG_NOSIGNAL | MSG_DONTWAIT);
+      const auto done =
+          ::send(fd_, out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
       if (done < 0 && errno != EAGAIN) give_up("the broker closed a connection");
       if (done < 0) break;
       sent_ += static_cast<std::size_t>(done);
@@ -145,7 +145,7 @@ class Connection {
 
 struct Publisher {
   std::unique_ptr<Connection> connection;
-  std::string publish;             // a whole packet; the packet id stands at `id_at`
+  std::string publish;  // a whole packet; the packet id stands at `id_at`
   std::size_t id_at = 0;
   std::uint16_t next_id = 1;
   std::size_t in_flight = 0;
@@ -182,13 +182,15 @@ class Load {
     std::sort(latencies_.begin(), latencies_.end());
     const auto at = [&](double share) {
       if (latencies_.empty()) return 0U;
-      return latencies_[static_cast<std::size_t>(share * static_cast<double>(latencies_.size() - 1))];
+      return latencies_[static_cast<std::size_t>(share *
+                                                 static_cast<double>(latencies_.size() - 1))];
     };
     const auto count = static_cast<double>(options_.count);
-    fmt::print("{{\"connections\":{},\"window\":{},\"count\":{},\"acked_per_s\":{:.0f},"
-               "\"received_per_s\":{:.0f},\"p50_us\":{},\"p99_us\":{}}}\n",
-               options_.connections, options_.window, options_.count, count / acked_in_,
-               subscriber_ ? count / received_in_ : 0.0, at(0.5), at(0.99));
+    fmt::print(
+        "{{\"connections\":{},\"window\":{},\"count\":{},\"acked_per_s\":{:.0f},"
+        "\"received_per_s\":{:.0f},\"p50_us\":{},\"p99_us\":{}}}\n",
+        options_.connections, options_.window, options_.count, count / acked_in_,
+        subscriber_ ? count / received_in_ : 0.0, at(0.5), at(0.99));
   }
 
  private:
@@ -197,8 +199,8 @@ class Load {
     publisher.connection = std::make_unique<Connection>(options_.port, epoll_, index);
     const std::string topic = text(fmt::format("bench/{}", index));
     const std::size_t body = topic.size() + 2 + options_.payload;
-    publisher.publish = packet(0x32, topic + std::string(2, '\0') +
-                                         std::string(options_.payload, 'x'));
+    publisher.publish =
+        packet(0x32, topic + std::string(2, '\0') + std::string(options_.payload, 'x'));
     publisher.id_at = publisher.publish.size() - body + topic.size();
     publisher.connection->flush();
     return publisher;
@@ -237,10 +239,10 @@ class Load {
     ++acked_;
     --publisher.in_flight;
     if (options_.rate > 0) {
-      latencies_.push_back(static_cast<std::uint32_t>(
-          std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() -
-                                                                publisher.sent_at[id])
-              .count()));
+      latencies_.push_back(
+          static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                         Clock::now() - publisher.sent_at[id])
+                                         .count()));
     }
   }
 

@@ -3,6 +3,7 @@
 Both write 256-byte payloads, one synced commit a batch (WAL, synchronous=FULL), one batch at a
 time.  Prints Markdown.  Needs the installed package: pip install .
 """
+
 import pathlib
 import sqlite3
 import statistics
@@ -17,13 +18,16 @@ EVENTS = {1: 2_000, 10: 20_000, 100: 100_000, 1_000: 400_000}
 
 def raw(folder: pathlib.Path, size: int, count: int) -> float:
     db = sqlite3.connect(folder / "raw.db", isolation_level=None)
-    db.executescript("PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                     "CREATE TABLE events (position INTEGER PRIMARY KEY, recorded INTEGER,"
-                     " topic TEXT, id BLOB, payload BLOB)")
+    db.executescript(
+        "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+        "CREATE TABLE events (position INTEGER PRIMARY KEY, recorded INTEGER,"
+        " topic TEXT, id BLOB, payload BLOB)"
+    )
     start = time.perf_counter()
     for first in range(0, count, size):
-        rows = [(first + i, first, "bench/python", b"0123456789abcdef", PAYLOAD)
-                for i in range(size)]
+        rows = [
+            (first + i, first, "bench/python", b"0123456789abcdef", PAYLOAD) for i in range(size)
+        ]
         db.execute("BEGIN")
         db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
         db.execute("COMMIT")
@@ -41,7 +45,9 @@ def ours(folder: pathlib.Path, size: int, count: int) -> float:
 
 
 def main() -> None:
-    print("| events a batch | raw sqlite3 /s | publish_many /s | ratio |\n| --- | --- | --- | --- |")
+    print(
+        "| events a batch | raw sqlite3 /s | publish_many /s | ratio |\n| --- | --- | --- | --- |"
+    )
     for size, count in EVENTS.items():
         rates = []
         for turn in range(3):

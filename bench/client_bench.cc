@@ -1,5 +1,7 @@
 // How many events a second go through a client, beside the same through the
-// embedded node: publish_many(), and from there on to a live subscription.
+// embedded node: publish_many(), and from there on to a live subscription.  The
+// processor time is of all threads, publishers and readers included; it holds on a
+// machine that others use too.
 //
 //     marram_client_bench [events] [batch]
 #include <fmt/format.h>
@@ -7,6 +9,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <thread>
 
@@ -55,22 +58,32 @@ void read(Subscription& subscription, std::size_t count) {
   }
 }
 
-void report(const char* what, const Load& load, std::chrono::steady_clock::time_point start) {
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  fmt::print("| {} | {:.0f} k/s |\n", what, static_cast<double>(load.events) / took.count() / 1000);
-}
+class Stopwatch {
+ public:
+  void report(std::string_view what, const Load& load) const {
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start_;
+    const double cpu = static_cast<double>(std::clock() - cpu_) / CLOCKS_PER_SEC;
+    const auto events = static_cast<double>(load.events);
+    fmt::print("| {} | {:.0f} k/s | {:.2f} us |\n", what, events / took.count() / 1000,
+               cpu / events * 1e6);
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::clock_t cpu_ = std::clock();
+};
 
 void measure(const char* who, Bus& publisher, Bus& reader, const Load& load) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch publishing;
   publish(publisher, load);
-  report(fmt::format("{}: publish_many", who).c_str(), load, start);
+  publishing.report(fmt::format("{}: publish_many", who), load);
 
   auto subscription = must(
       reader.subscribe({.filters = {"bench/#"}, .in_flight_max = 10'000, .auto_settle = true}));
-  const auto live = std::chrono::steady_clock::now();
-  std::jthread publishing([&] { publish(publisher, load); });
+  const Stopwatch live;
+  const std::jthread publisher_thread([&] { publish(publisher, load); });
   read(*subscription, load.events);
-  report(fmt::format("{}: publish_many and a live subscription", who).c_str(), load, live);
+  live.report(fmt::format("{}: publish_many and a live subscription", who), load);
 }
 
 }  // namespace
@@ -86,8 +99,10 @@ int main(int argc, char** argv) {
                                  .data_dir = dir,
                                  .max_bytes = 4ull << 30,
                                  .listen = {"ipc://" + dir + "/s"}}));
-    fmt::print("| {} events of 256 bytes, {} a batch | rate |\n| --- | --- |\n", load.events,
-               load.batch);
+    fmt::print(
+        "| {} events of 256 bytes, {} a batch | rate | processor time an event |\n| --- | --- | "
+        "--- |\n",
+        load.events, load.batch);
     measure("embedded", *node, *node, load);
     auto publisher = must(Client::connect({.endpoint = "ipc://" + dir + "/s"}));
     auto reader = must(Client::connect({.endpoint = "ipc://" + dir + "/s"}));

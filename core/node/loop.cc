@@ -71,7 +71,11 @@ void Loop::poll(bool busy) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(*wake - clock_.now());
     timeout = std::clamp(left, std::chrono::milliseconds(0), std::chrono::milliseconds(60'000));
   }
-  zmq::poll(items_, timeout);
+  try {
+    zmq::poll(items_, timeout);
+  } catch (const zmq::error_t&) {
+    // EINTR: a signal was handled on this thread.
+  }
 }
 
 }  // namespace marram

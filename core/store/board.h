@@ -50,10 +50,9 @@ class Board {
  private:
   static std::vector<LogRecord>::const_iterator place(const std::vector<LogRecord>& logs,
                                                       std::uint32_t no) {
-    return std::lower_bound(logs.begin(), logs.end(), no,
-                            [](const LogRecord& log, std::uint32_t wanted) {
-                              return log.no < wanted;
-                            });
+    return std::lower_bound(
+        logs.begin(), logs.end(), no,
+        [](const LogRecord& log, std::uint32_t wanted) { return log.no < wanted; });
   }
 
   mutable Guarded<StoreStatus> status_;

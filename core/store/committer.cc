@@ -23,7 +23,11 @@ constexpr std::uint64_t kWalBytes = 32 << 20;
 
 Committer::Committer(const StoreOptions& options, StoreListener& listener, Log& log,
                      const Clock& clock, Board& board)
-    : options_(options), listener_(listener), log_(log), clock_(clock), board_(board),
+    : options_(options),
+      listener_(listener),
+      log_(log),
+      clock_(clock),
+      board_(board),
       disk_(options.data_dir, options.reserve_free_share) {}
 
 Status Committer::open() {
@@ -84,8 +88,9 @@ Status Committer::reopen() {
   if (auto status = open_database(); !status) return status;
   auto status = database_->wal().restart();
   if (status && database_->wal().has_pages()) {
-    return fail(Errc::Busy, "store: a long reader of another process keeps the database from being "
-                            "checked (end it)");
+    return fail(Errc::Busy,
+                "store: a long reader of another process keeps the database from being "
+                "checked (end it)");
   }
   if (status) status = database_->check();
   if (status || status.error().code != Errc::Corrupt) return status;
@@ -175,8 +180,8 @@ Status Committer::transact(Group& group, bool with_moves) {
   const bool on_disk = group.on_disk() || with_moves;
   if (group.has_events()) database_->set_time(clock_.wall());
   if (on_disk) {
-    const bool sync = group.kind() == CommitKind::Sync ||
-                      (with_moves && kind_of_moves() == CommitKind::Sync);
+    const bool sync =
+        group.kind() == CommitKind::Sync || (with_moves && kind_of_moves() == CommitKind::Sync);
     auto status = database_->begin(sync ? CommitKind::Sync : CommitKind::NoSync);
     if (!status) return status;
   }

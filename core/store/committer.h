@@ -100,7 +100,7 @@ class Committer {
   std::optional<Error> failure_;
   TimePoint retry_at_{};
   MoveQueue moves_;
-  TimePoint busy_until_{};             // no checkpoint for idleness before
+  TimePoint busy_until_{};  // no checkpoint for idleness before
   TimePoint retain_at_{};
   TimePoint check_at_{};
   std::map<std::uint32_t, std::uint64_t> told_;  // head of each log, as told to the listener

@@ -41,25 +41,29 @@ Status ConsumerTable::load(Connection& connection) {
 
 Status ConsumerTable::prepare(Connection& connection) {
   return Preparer(connection)
-      .add(next_no_, "INSERT INTO meta VALUES ('consumers', 1) ON CONFLICT DO UPDATE "
-                     "SET value = value + 1 RETURNING value")
-      .add(insert_, "INSERT INTO consumer (no, name, start, start_value, attributes, created, seen) "
-                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+      .add(next_no_,
+           "INSERT INTO meta VALUES ('consumers', 1) ON CONFLICT DO UPDATE "
+           "SET value = value + 1 RETURNING value")
+      .add(insert_,
+           "INSERT INTO consumer (no, name, start, start_value, attributes, created, seen) "
+           "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
       .add(update_, "UPDATE consumer SET attributes = ?2, seen = ?3 WHERE no = ?1")
       .add(see_, "UPDATE consumer SET seen = ?2 WHERE no = ?1")
       .add(remove_, "DELETE FROM consumer WHERE no = ?1")
       .add(remove_filters_, "DELETE FROM filter WHERE consumer = ?1")
       .add(insert_filter_, "INSERT INTO filter VALUES (?1, ?2, ?3, ?4)")
       .add(remove_cursors_, "DELETE FROM cursor WHERE consumer = ?1")
-      .add(put_cursor_, "INSERT INTO cursor VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE "
-                        "SET upto = excluded.upto")
+      .add(put_cursor_,
+           "INSERT INTO cursor VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE "
+           "SET upto = excluded.upto")
       .add(forget_log_, "DELETE FROM cursor WHERE log = ?1")
       .done();
 }
 
 Status ConsumerTable::load_consumers(Connection& connection) {
-  auto select = Statement::prepare(connection, "SELECT no, name, start, start_value, attributes, "
-                                               "created, seen FROM consumer");
+  auto select = Statement::prepare(connection,
+                                   "SELECT no, name, start, start_value, attributes, "
+                                   "created, seen FROM consumer");
   if (!select) return tl::unexpected(select.error());
   for (;;) {
     const auto row = select->step();
@@ -115,16 +119,19 @@ Status ConsumerTable::check(const ConsumerRecord& record, const Limits& limits) 
   if (record.no != 0) {
     if (consumers_.contains(record.no)) return {};
     return fail(Errc::NotFound, fmt::format("store: there is no consumer number {} (it has been "
-                                            "removed)", record.no));
+                                            "removed)",
+                                            record.no));
   }
   if (by_name_.contains(record.name)) {
     return fail(Errc::Exists, fmt::format("store: there is a consumer \"{}\" already (remove it, "
-                                          "or take another name)", record.name));
+                                          "or take another name)",
+                                          record.name));
   }
   if (consumers_.size() < limits.consumers_max) return {};
-  return fail(Errc::TooLarge, fmt::format("store: there are {} durable consumers already, the limit "
-                                          "(remove some, or raise limits.consumers_max)",
-                                          consumers_.size()));
+  return fail(Errc::TooLarge,
+              fmt::format("store: there are {} durable consumers already, the limit "
+                          "(remove some, or raise limits.consumers_max)",
+                          consumers_.size()));
 }
 
 Result<std::uint32_t> ConsumerTable::put(ConsumerRecord record) {
@@ -215,9 +222,8 @@ Status ConsumerTable::move(const CursorMove& move, WallTime now) {
   upto = move.upto;
   if (now - consumer.seen > kSeenEvery) {
     consumer.seen = now;
-    auto status = see_.bind(1, std::int64_t{consumer.no})
-                      .bind(2, now.time_since_epoch().count())
-                      .run();
+    auto status =
+        see_.bind(1, std::int64_t{consumer.no}).bind(2, now.time_since_epoch().count()).run();
     if (!status) return status;
   }
   return write_cursor(move.consumer, move.log, move.upto);

@@ -17,7 +17,7 @@ namespace marram::store {
 
 struct StoredConsumer {
   ConsumerRecord record;
-  std::vector<bool> concerns;   // by stream, for core/store/holds.h; empty: to be found out
+  std::vector<bool> concerns;  // by stream, for core/store/holds.h; empty: to be found out
 };
 
 class ConsumerTable {

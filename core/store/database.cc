@@ -21,14 +21,16 @@ constexpr std::uint64_t kTrimLeast = 256 << 10;
 }  // namespace
 
 Database::Database(Connection connection, const StoreOptions& options, const DiskSpace& disk)
-    : connection_(std::move(connection)), options_(options), logs_(options.streams),
+    : connection_(std::move(connection)),
+      options_(options),
+      logs_(options.streams),
       holds_(consumers_, options.streams, options.hold_idle_max),
       retention_({options.streams, logs_, events_, gaps_, holds_}),
       room_(options.max_bytes, disk) {}
 
 Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& path,
-                                                 const StoreOptions& options,
-                                                 const DiskSpace& disk, WallTime now) {
+                                                 const StoreOptions& options, const DiskSpace& disk,
+                                                 WallTime now) {
   auto connection = Connection::open(path, Access::ReadWrite, options.vfs);
   if (!connection) return tl::unexpected(connection.error());
   std::unique_ptr<Database> database(new Database(std::move(*connection), options, disk));
@@ -44,10 +46,8 @@ Status Database::load(WallTime now) {
   if (auto status = consumers_.load(connection_); !status) return status;
   if (auto status = gaps_.load(connection_); !status) return status;
   if (auto status = room_.prepare(connection_); !status) return status;
-  auto prepared = Preparer(connection_)
-                      .add(begin_, "BEGIN IMMEDIATE")
-                      .add(commit_, "COMMIT")
-                      .done();
+  auto prepared =
+      Preparer(connection_).add(begin_, "BEGIN IMMEDIATE").add(commit_, "COMMIT").done();
   if (!prepared) return prepared;
   recorded_ = logs_.recorded();
   for (const auto& [no, consumer] : consumers_.all()) {
@@ -82,8 +82,8 @@ Status Database::forget_log(std::uint32_t no) {
 
 Status Database::begin(CommitKind kind) {
   if (kind != kind_) {
-    const char* const sql = kind == CommitKind::Sync ? "PRAGMA synchronous = FULL"
-                                                     : "PRAGMA synchronous = NORMAL";
+    const char* const sql =
+        kind == CommitKind::Sync ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL";
     if (auto status = connection_.run(sql); !status) return status;
     kind_ = kind;
   }
@@ -105,8 +105,8 @@ Status Database::make_room(std::uint64_t bytes) {
   std::uint64_t most = 2 * bytes + kTrimLeast;
   bool asked_again = false;
   while (room_.left() < wanted && (most > 0 || room_.left() < bytes)) {
-    const auto freed = retention_.free_history(std::min(wanted - room_.left(), kTrimLeast),
-                                               recorded_);
+    const auto freed =
+        retention_.free_history(std::min(wanted - room_.left(), kTrimLeast), recorded_);
     if (!freed) return tl::unexpected(freed.error());
     // What is remembered of the cursors may be old.
     if (*freed == 0 && std::exchange(asked_again, true)) break;
@@ -134,10 +134,10 @@ Result<bool> Database::admit(std::uint64_t bytes, std::size_t stream) {
 Error Database::full_error(std::size_t stream) {
   const DiskSpace& disk = room_.disk();
   if (disk.low()) {
-    return {Errc::Full, fmt::format("store: full: the disk has {} free, and store.reserve_free "
-                                    "keeps {} (free some disk space)",
-                                    bytes_text(disk.free_bytes()),
-                                    bytes_text(disk.reserve_bytes()))};
+    return {Errc::Full,
+            fmt::format("store: full: the disk has {} free, and store.reserve_free "
+                        "keeps {} (free some disk space)",
+                        bytes_text(disk.free_bytes()), bytes_text(disk.reserve_bytes()))};
   }
   std::string holder;
   for (const auto& [no, log] : logs_.all()) {
@@ -188,7 +188,8 @@ Status Database::check() {
   if (!answer) return tl::unexpected(answer.error());
   if (*answer == "ok") return {};
   return fail(Errc::Corrupt, fmt::format("store: {} is damaged: {} (it is repaired at the next "
-                                         "start)", connection_.path(), *answer));
+                                         "start)",
+                                         connection_.path(), *answer));
 }
 
 }  // namespace marram::store

@@ -96,7 +96,7 @@ class Database {
   Statement commit_;
   CommitKind kind_ = CommitKind::Sync;
   WallTime recorded_{};
-  std::uint64_t left_ = 0;   // bytes, as far as admit() knows
+  std::uint64_t left_ = 0;  // bytes, as far as admit() knows
 };
 
 }  // namespace marram::store

@@ -25,7 +25,7 @@ DiskSpace::DiskSpace(const std::filesystem::path& data_dir, double reserve_share
 }
 
 void DiskSpace::ask() {
-  struct statvfs found {};
+  struct statvfs found{};
   if (::statvfs(directory_.c_str(), &found) != 0) return;
   total_ = std::uint64_t{found.f_blocks} * found.f_frsize;
   free_ = std::uint64_t{found.f_bavail} * found.f_frsize;

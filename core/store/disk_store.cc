@@ -17,7 +17,8 @@ Error closed() { return {Errc::Closed, "store: closed (open it again)"}; }
 
 DiskStore::DiskStore(StoreOptions options, StoreListener& listener, Log& log, const Clock& clock,
                      LockFile lock)
-    : options_(std::move(options)), lock_(std::move(lock)),
+    : options_(std::move(options)),
+      lock_(std::move(lock)),
       committer_(options_, listener, log, clock, board_) {}
 
 DiskStore::~DiskStore() { close(); }

@@ -41,7 +41,7 @@ class DiskStore : public Store {
   void on_damage();
 
   const StoreOptions options_;
-  std::optional<LockFile> lock_;     // given up last
+  std::optional<LockFile> lock_;  // given up last
   Guarded<bool> closed_;
   Board board_;
   Committer committer_;

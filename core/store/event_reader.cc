@@ -32,13 +32,16 @@ Status EventReader::prepare() {
           .add(begin_, "BEGIN")
           .add(end_, "COMMIT")
           .add(span_, "SELECT first, head FROM log WHERE no = ?1")
-          .add(select_, "SELECT position, recorded, time, expires, id, topic, key, content_type, "
-                        "client, headers, payload FROM event "
-                        "WHERE position BETWEEN ?1 AND ?2 ORDER BY position LIMIT ?3")
-          .add(gaps_, "SELECT \"from\", \"to\", reason FROM gap WHERE log = ?1 AND \"from\" <= ?3 "
-                      "AND \"to\" >= ?2 ORDER BY \"from\"")
-          .add(recorded_, "SELECT recorded FROM event WHERE position BETWEEN ?1 AND ?2 "
-                          "ORDER BY position LIMIT 1")
+          .add(select_,
+               "SELECT position, recorded, time, expires, id, topic, key, content_type, "
+               "client, headers, payload FROM event "
+               "WHERE position BETWEEN ?1 AND ?2 ORDER BY position LIMIT ?3")
+          .add(gaps_,
+               "SELECT \"from\", \"to\", reason FROM gap WHERE log = ?1 AND \"from\" <= ?3 "
+               "AND \"to\" >= ?2 ORDER BY \"from\"")
+          .add(recorded_,
+               "SELECT recorded FROM event WHERE position BETWEEN ?1 AND ?2 "
+               "ORDER BY position LIMIT 1")
           .done();
   prepared_ = status.has_value();
   return status;

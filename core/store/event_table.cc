@@ -31,14 +31,17 @@ Result<std::optional<EventTable::Mark>> look_up(Statement& statement, Position f
 
 Status EventTable::prepare(Connection& connection) {
   return Preparer(connection)
-      .add(insert_, "INSERT INTO event (position, recorded, total, time, expires, id, topic, key, "
-                    "content_type, client, headers, payload) "
-                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")
+      .add(insert_,
+           "INSERT INTO event (position, recorded, total, time, expires, id, topic, key, "
+           "content_type, client, headers, payload) "
+           "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")
       .add(erase_, "DELETE FROM event WHERE position BETWEEN ?1 AND ?2")
-      .add(first_, "SELECT position, recorded, total FROM event WHERE position BETWEEN ?1 AND ?2 "
-                   "ORDER BY position LIMIT 1")
-      .add(last_, "SELECT position, recorded, total FROM event WHERE position BETWEEN ?1 AND ?2 "
-                  "ORDER BY position DESC LIMIT 1")
+      .add(first_,
+           "SELECT position, recorded, total FROM event WHERE position BETWEEN ?1 AND ?2 "
+           "ORDER BY position LIMIT 1")
+      .add(last_,
+           "SELECT position, recorded, total FROM event WHERE position BETWEEN ?1 AND ?2 "
+           "ORDER BY position DESC LIMIT 1")
       .done();
 }
 

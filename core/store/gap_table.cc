@@ -6,16 +6,17 @@
 namespace marram::store {
 
 Status GapTable::load(Connection& connection) {
-  auto status =
-      Preparer(connection)
-          .add(widen_, "UPDATE gap SET \"to\" = ?3 WHERE log = ?1 AND \"to\" = ?2 - 1 "
-                       "AND reason = ?4 RETURNING 1")
-          .add(insert_, "INSERT OR REPLACE INTO gap VALUES (?1, ?2, ?3, ?4)")
-          .add(count_, "INSERT INTO dropped VALUES (?1, ?2) ON CONFLICT DO UPDATE "
-                       "SET events = events + excluded.events")
-          .add(forget_, "DELETE FROM gap WHERE log = ?1 AND \"to\" <= ?2")
-          .add(has_, "SELECT 1 FROM gap WHERE log = ?1 LIMIT 1")
-          .done();
+  auto status = Preparer(connection)
+                    .add(widen_,
+                         "UPDATE gap SET \"to\" = ?3 WHERE log = ?1 AND \"to\" = ?2 - 1 "
+                         "AND reason = ?4 RETURNING 1")
+                    .add(insert_, "INSERT OR REPLACE INTO gap VALUES (?1, ?2, ?3, ?4)")
+                    .add(count_,
+                         "INSERT INTO dropped VALUES (?1, ?2) ON CONFLICT DO UPDATE "
+                         "SET events = events + excluded.events")
+                    .add(forget_, "DELETE FROM gap WHERE log = ?1 AND \"to\" <= ?2")
+                    .add(has_, "SELECT 1 FROM gap WHERE log = ?1 LIMIT 1")
+                    .done();
   if (!status) return status;
   auto select = Statement::prepare(connection, "SELECT reason, events FROM dropped");
   if (!select) return tl::unexpected(select.error());

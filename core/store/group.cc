@@ -114,7 +114,8 @@ Status Group::apply(PutConsumerCommand& command, Answer& answer) {
 Status Group::apply(RemoveConsumerCommand& command, Answer& answer) {
   if (database_.consumers().contains(command.no)) return database_.consumers().remove(command.no);
   answer.status = fail(Errc::NotFound, fmt::format("store: there is no consumer number {} (it has "
-                                                   "been removed already)", command.no));
+                                                   "been removed already)",
+                                                   command.no));
   return {};
 }
 

@@ -48,9 +48,9 @@ class Group {
   const StoreOptions& options_;
   std::span<Command> commands_;
   std::vector<Answer> answers_;
-  std::vector<std::uint32_t> streams_;   // of all events, in order
+  std::vector<std::uint32_t> streams_;  // of all events, in order
   std::size_t next_stream_ = 0;
-  std::uint64_t bytes_ = 0;              // of events for the disk
+  std::uint64_t bytes_ = 0;  // of events for the disk
   std::uint64_t stored_ = 0;
   std::uint64_t refused_ = 0;
   bool on_disk_ = false;

@@ -28,7 +28,8 @@ Result<LockFile> LockFile::take(const std::filesystem::path& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) {
     return fail(Errc::Io, fmt::format("store: cannot open {}: {} (check the owner and mode of the "
-                                      "directory)", path.string(), std::strerror(errno)));
+                                      "directory)",
+                                      path.string(), std::strerror(errno)));
   }
   LockFile lock(fd);
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
@@ -37,7 +38,8 @@ Result<LockFile> LockFile::take(const std::filesystem::path& path) {
                                           path.parent_path().string(), owner(fd)));
     }
     return fail(Errc::Io, fmt::format("store: cannot lock {}: {} (data_dir needs a local file "
-                                      "system)", path.string(), std::strerror(errno)));
+                                      "system)",
+                                      path.string(), std::strerror(errno)));
   }
   const std::string pid = fmt::format("{}\n", ::getpid());
   // The process id is for people; on a full disk the lock counts without it.

@@ -16,16 +16,18 @@ WallTime wall(std::int64_t micros) { return WallTime(Duration(micros)); }
 
 Status LogTable::load(Connection& connection) {
   current_.assign(streams_.streams().size(), nullptr);
-  auto prepared =
-      Preparer(connection)
-          .add(insert_, "INSERT INTO log (no, origin, epoch, stream, durability, first, head, "
-                        "trimmed, total, recorded) VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, 0, 0, 0)")
-          .add(update_, "UPDATE log SET first = ?2, head = ?3, trimmed = ?4, total = ?5, "
-                        "recorded = ?6 WHERE no = ?1")
-          .add(forget_, "DELETE FROM log WHERE no = ?1")
-          .add(count_, "INSERT INTO meta VALUES (?1, 1) ON CONFLICT DO UPDATE "
-                       "SET value = value + 1 RETURNING value")
-          .done();
+  auto prepared = Preparer(connection)
+                      .add(insert_,
+                           "INSERT INTO log (no, origin, epoch, stream, durability, first, head, "
+                           "trimmed, total, recorded) VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, 0, 0, 0)")
+                      .add(update_,
+                           "UPDATE log SET first = ?2, head = ?3, trimmed = ?4, total = ?5, "
+                           "recorded = ?6 WHERE no = ?1")
+                      .add(forget_, "DELETE FROM log WHERE no = ?1")
+                      .add(count_,
+                           "INSERT INTO meta VALUES (?1, 1) ON CONFLICT DO UPDATE "
+                           "SET value = value + 1 RETURNING value")
+                      .done();
   if (!prepared) return prepared;
   if (auto status = load_node_id(connection); !status) return status;
   return load_logs(connection);
@@ -46,8 +48,9 @@ Status LogTable::load_node_id(Connection& connection) {
 
 Status LogTable::load_logs(Connection& connection) {
   auto select = Statement::prepare(
-      connection, "SELECT no, origin, epoch, stream, durability, first, head, trimmed, total, "
-                  "recorded FROM log ORDER BY no");
+      connection,
+      "SELECT no, origin, epoch, stream, durability, first, head, trimmed, total, "
+      "recorded FROM log ORDER BY no");
   if (!select) return tl::unexpected(select.error());
   for (;;) {
     const auto row = select->step();

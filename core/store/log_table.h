@@ -20,12 +20,12 @@ namespace marram::store {
 struct LogState {
   LogRecord record;
   Durability durability = Durability::Fsync;
-  std::size_t stream = 0;      // index in the stream table; the last one where it is unknown
-  std::uint64_t total = 0;     // bytes of all events up to the head
-  std::uint64_t trimmed = 0;   // bytes of those before `first`
-  WallTime recorded{};         // of the head
+  std::size_t stream = 0;     // index in the stream table; the last one where it is unknown
+  std::uint64_t total = 0;    // bytes of all events up to the head
+  std::uint64_t trimmed = 0;  // bytes of those before `first`
+  WallTime recorded{};        // of the head
   std::optional<WallTime> first_recorded;  // of `first`; empty: to be looked up
-  bool changed = false;        // since the last save_changed()
+  bool changed = false;                    // since the last save_changed()
 };
 
 class LogTable {
@@ -67,9 +67,9 @@ class LogTable {
 
   const StreamTable& streams_;
   std::string node_id_;
-  std::string epoch_;                    // empty: no event in this run yet
+  std::string epoch_;  // empty: no event in this run yet
   std::map<std::uint32_t, LogState> logs_;
-  std::vector<LogState*> current_;       // by stream; null: not opened
+  std::vector<LogState*> current_;  // by stream; null: not opened
   std::vector<LogState*> changed_;
   std::vector<LogState*> saved_;
   WallTime recorded_{};

@@ -30,8 +30,8 @@ const std::vector<CursorMove>& MoveQueue::fold() {
   });
   std::size_t kept = 0;
   for (const CursorMove& move : moves_) {
-    const bool again = kept > 0 && moves_[kept - 1].consumer == move.consumer &&
-                       moves_[kept - 1].log == move.log;
+    const bool again =
+        kept > 0 && moves_[kept - 1].consumer == move.consumer && moves_[kept - 1].log == move.log;
     moves_[again ? kept - 1 : kept++] = move;
   }
   moves_.resize(kept);

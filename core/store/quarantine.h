@@ -18,9 +18,9 @@
 namespace marram::store {
 
 struct Salvaged {
-  std::string file;           // name of the damaged one, in the same directory
-  std::uint64_t events = 0;   // read
-  std::uint64_t lost = 0;     // that should have been there
+  std::string file;          // name of the damaged one, in the same directory
+  std::uint64_t events = 0;  // read
+  std::uint64_t lost = 0;    // that should have been there
 };
 
 // Nobody in this process may have `database` open.

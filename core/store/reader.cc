@@ -28,8 +28,11 @@ bool is_memory(const LogRecord& log) { return log.first == log.head + 1 && log.b
 
 Reader::Reader(std::filesystem::path path, std::string vfs, const Board& board,
                std::function<void()> on_damage)
-    : path_(std::move(path)), vfs_(std::move(vfs)), board_(board),
-      on_damage_(std::move(on_damage)), thread_([this] { loop(); }) {}
+    : path_(std::move(path)),
+      vfs_(std::move(vfs)),
+      board_(board),
+      on_damage_(std::move(on_damage)),
+      thread_([this] { loop(); }) {}
 
 Reader::~Reader() { close(); }
 

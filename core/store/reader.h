@@ -28,8 +28,7 @@ class Reader : public FileUser {
 
   // Each `done` is called, with Closed after close().
   void read(Store::ReadRequest request, std::function<void(Result<ReadResult>)> done);
-  void find_time(std::uint32_t log, WallTime time,
-                 std::function<void(Result<std::uint64_t>)> done);
+  void find_time(std::uint32_t log, WallTime time, std::function<void(Result<std::uint64_t>)> done);
   // Jobs wait between the two.
   void pause() override;
   void resume() override;
@@ -50,9 +49,9 @@ class Reader : public FileUser {
   const std::string vfs_;
   const Board& board_;
   const std::function<void()> on_damage_;
-  std::unique_ptr<Connection> connection_;   // of the thread, as is the next
+  std::unique_ptr<Connection> connection_;  // of the thread, as is the next
   std::unique_ptr<EventReader> events_;
-  std::shared_ptr<Handoff<bool>> resumed_;   // of who pauses
+  std::shared_ptr<Handoff<bool>> resumed_;  // of who pauses
   Mailbox<Job> box_;
   std::thread thread_;
 };

@@ -19,20 +19,20 @@ namespace marram {
 struct LogRecord {
   std::uint32_t no = 0;
   LogId id;
-  bool open = false;             // written by this run of this node
-  std::uint64_t first = 1;       // lowest stored seq
-  std::uint64_t head = 0;        // highest stored seq
+  bool open = false;        // written by this run of this node
+  std::uint64_t first = 1;  // lowest stored seq
+  std::uint64_t head = 0;   // highest stored seq
   std::uint64_t bytes = 0;
 };
 
 struct ConsumerRecord {
-  std::uint32_t no = 0;          // given by the store, never used twice
+  std::uint32_t no = 0;  // given by the store, never used twice
   std::string name;
   std::vector<FilterRecord> filters;
   Start start;
   std::string attributes;
   WallTime created{};
-  WallTime seen{};               // when it last had a member
+  WallTime seen{};  // when it last had a member
   // Per log: everything up to here is settled, or does not match.
   std::map<std::uint32_t, std::uint64_t> cursors;
 };
@@ -44,19 +44,19 @@ struct CursorMove {
 };
 
 struct StoreStatus {
-  std::uint64_t events = 0;           // stored
-  std::uint64_t bytes = 0;            // of the file that hold something
-  std::uint64_t file_bytes = 0;       // database and WAL
+  std::uint64_t events = 0;      // stored
+  std::uint64_t bytes = 0;       // of the file that hold something
+  std::uint64_t file_bytes = 0;  // database and WAL
   std::uint64_t max_bytes = 0;
   std::uint64_t disk_free_bytes = 0;
-  std::uint64_t appended = 0;         // since start
+  std::uint64_t appended = 0;  // since start
   std::uint64_t refused_full = 0;
   std::uint64_t commits = 0;
-  std::uint64_t commit_micros = 0;    // their sum
+  std::uint64_t commit_micros = 0;               // their sum
   std::map<std::string, std::uint64_t> dropped;  // by reason, undelivered events
   bool full = false;
-  std::string failure;                // not empty: the disk failed, nothing is accepted
-  std::string quarantined;            // file name of a damaged database set aside at start
+  std::string failure;      // not empty: the disk failed, nothing is accepted
+  std::string quarantined;  // file name of a damaged database set aside at start
   std::vector<LogRecord> logs;
 };
 

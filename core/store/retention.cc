@@ -91,18 +91,16 @@ Result<std::uint64_t> Retention::upto_before(const LogState& log, WallTime time)
   const auto oldest = tables_.events.first(at(log, log.record.first), at(log, log.record.head));
   if (!oldest) return tl::unexpected(oldest.error());
   if (*oldest && (*oldest)->recorded >= time) return (*oldest)->seq - 1;
-  const auto kept = first_that(log, [&](const EventTable::Mark& mark) {
-    return mark.recorded >= time;
-  });
+  const auto kept =
+      first_that(log, [&](const EventTable::Mark& mark) { return mark.recorded >= time; });
   if (!kept) return tl::unexpected(kept.error());
   return *kept - 1;
 }
 
 // The events up to the answer, itself included, have at least `bytes`.
 Result<std::uint64_t> Retention::upto_bytes(const LogState& log, std::uint64_t bytes) {
-  const auto reached = first_that(log, [&](const EventTable::Mark& mark) {
-    return mark.total >= log.trimmed + bytes;
-  });
+  const auto reached = first_that(
+      log, [&](const EventTable::Mark& mark) { return mark.total >= log.trimmed + bytes; });
   if (!reached) return tl::unexpected(reached.error());
   return std::min(*reached, log.record.head);
 }

@@ -23,7 +23,7 @@ class Room {
   // Counts pages, those of the open transaction included.
   Status measure();
 
-  std::uint64_t left() const { return left_; }          // as measured
+  std::uint64_t left() const { return left_; }  // as measured
   std::uint64_t used_bytes() const { return used_; }
   std::uint64_t max_bytes() const { return max_bytes_; }
   const DiskSpace& disk() const { return disk_; }

@@ -17,9 +17,7 @@ namespace {
 constexpr std::int64_t kStretch = 256;
 constexpr int kFailuresMax = 200;
 
-bool disk_failed(const Error& error) {
-  return error.code == Errc::Full || error.code == Errc::Io;
-}
+bool disk_failed(const Error& error) { return error.code == Errc::Full || error.code == Errc::Io; }
 
 class Salvage {
  public:
@@ -64,10 +62,12 @@ Status Salvage::copy_table(const std::string& name) {
 Status Salvage::prepare() {
   return Preparer(connection_)
       .add(next_, "SELECT position FROM bad.event WHERE position >= ?1 ORDER BY position LIMIT 1")
-      .add(previous_, "SELECT position FROM bad.event WHERE position <= ?1 "
-                      "ORDER BY position DESC LIMIT 1")
-      .add(copy_, "INSERT OR IGNORE INTO main.event "
-                  "SELECT * FROM bad.event WHERE position BETWEEN ?1 AND ?2")
+      .add(previous_,
+           "SELECT position FROM bad.event WHERE position <= ?1 "
+           "ORDER BY position DESC LIMIT 1")
+      .add(copy_,
+           "INSERT OR IGNORE INTO main.event "
+           "SELECT * FROM bad.event WHERE position BETWEEN ?1 AND ?2")
       .done();
 }
 
@@ -166,7 +166,8 @@ Status copy_all(Connection& connection, const std::filesystem::path& damaged) {
   if (!attach) return tl::unexpected(attach.error());
   if (!attach->bind(1, damaged.native()).run()) return {};  // nothing of it reads
   Salvage salvage(connection);
-  for (const char* const table : {"meta", "log", "gap", "dropped", "consumer", "filter", "cursor"}) {
+  for (const char* const table :
+       {"meta", "log", "gap", "dropped", "consumer", "filter", "cursor"}) {
     if (auto status = salvage.copy_table(table); !status) return status;
   }
   return salvage.copy_events();
@@ -180,7 +181,8 @@ Result<SalvageCount> salvage(const std::filesystem::path& damaged,
   if (!connection) return tl::unexpected(connection.error());
   auto status = prepare_schema(*connection);
   // Syncs come with the checkpoints, and the last one takes all.
-  if (status) status = connection->run("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 2000");
+  if (status)
+    status = connection->run("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 2000");
   if (status) status = copy_all(*connection, damaged);
   const std::string mend = fmt::format(fmt::runtime(kMend), random_hex(16));
   if (status) status = connection->run(mend.c_str());

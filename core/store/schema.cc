@@ -169,10 +169,10 @@ Status apply(Connection& connection, const Setting& setting) {
 }
 
 Status make_tables(Connection& connection) {
-  const std::string sql =
-      fmt::format("BEGIN IMMEDIATE; {} {} PRAGMA application_id = {}; PRAGMA user_version = {}; "
-                  "COMMIT;",
-                  kTables, views(), kApplicationId, kSchemaVersion);
+  const std::string sql = fmt::format(
+      "BEGIN IMMEDIATE; {} {} PRAGMA application_id = {}; PRAGMA user_version = {}; "
+      "COMMIT;",
+      kTables, views(), kApplicationId, kSchemaVersion);
   return connection.run(sql.c_str());
 }
 

@@ -18,13 +18,18 @@ void prepare_library() {
 
 Errc errc(int code) {
   switch (code & 0xFF) {
-    case SQLITE_FULL: return Errc::Full;
+    case SQLITE_FULL:
+      return Errc::Full;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return Errc::Corrupt;
+    case SQLITE_NOTADB:
+      return Errc::Corrupt;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return Errc::Busy;
-    case SQLITE_TOOBIG: return Errc::TooLarge;
-    default: return Errc::Io;
+    case SQLITE_LOCKED:
+      return Errc::Busy;
+    case SQLITE_TOOBIG:
+      return Errc::TooLarge;
+    default:
+      return Errc::Io;
   }
 }
 
@@ -49,10 +54,10 @@ Result<Connection> Connection::open(const std::filesystem::path& path, Access ac
   Connection connection;
   connection.path_ = path.string();
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(
-      path.c_str(), &handle,
-      mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE,
-      vfs.empty() ? nullptr : vfs.c_str());
+  const int code =
+      sqlite3_open_v2(path.c_str(), &handle,
+                      mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE,
+                      vfs.empty() ? nullptr : vfs.c_str());
   connection.handle_.reset(handle);
   if (code != SQLITE_OK) {
     return tl::unexpected(make_error(code, handle, "open", connection.path_));

@@ -31,11 +31,11 @@
 namespace marram {
 
 struct StoreOptions {
-  std::filesystem::path data_dir;      // made, 0700, when it is not there
+  std::filesystem::path data_dir;  // made, 0700, when it is not there
   std::string node_name;
   StreamTable streams;
   std::uint64_t max_bytes = std::uint64_t{1} << 30;
-  double reserve_free_share = 0.05;    // of the file system: refuse before it is full
+  double reserve_free_share = 0.05;  // of the file system: refuse before it is full
   // A durable consumer without a member, or a moving cursor, for so long stops holding
   // events back.
   Duration hold_idle_max = std::chrono::hours(24 * 30);
@@ -63,9 +63,9 @@ class StoreListener {
 
 // A stretch of one log, as read from disk.
 struct ReadResult {
-  EventBatchPtr batch;               // what was read, in order; possibly empty
-  std::uint64_t upto = 0;            // everything up to here has been looked at
-  std::vector<Gap> gaps;             // holes on the way, in order
+  EventBatchPtr batch;     // what was read, in order; possibly empty
+  std::uint64_t upto = 0;  // everything up to here has been looked at
+  std::vector<Gap> gaps;   // holes on the way, in order
 };
 
 class Store {

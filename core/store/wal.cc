@@ -49,8 +49,7 @@ Status Wal::restart() { return checkpoint(SQLITE_CHECKPOINT_RESTART); }
 Status Wal::checkpoint(int mode) {
   int in_log = 0;
   int done = 0;
-  const int code =
-      sqlite3_wal_checkpoint_v2(connection_.handle(), "main", mode, &in_log, &done);
+  const int code = sqlite3_wal_checkpoint_v2(connection_.handle(), "main", mode, &in_log, &done);
   // Readers in the way are no failure; what they need stays until the next time.
   const int primary = code & 0xFF;
   if (code != SQLITE_OK && primary != SQLITE_BUSY && primary != SQLITE_LOCKED) {

@@ -38,10 +38,10 @@ class Wal {
   Status checkpoint(int mode);
 
   Connection& connection_;
-  int pages_ = 0;       // in the log
-  int done_ = 0;        // of them in the database too
-  int long_ = 0;        // so many are long
-  int next_ = 0;        // try again when the log has this many
+  int pages_ = 0;  // in the log
+  int done_ = 0;   // of them in the database too
+  int long_ = 0;   // so many are long
+  int next_ = 0;   // try again when the log has this many
 };
 
 }  // namespace marram::store

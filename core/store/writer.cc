@@ -30,7 +30,8 @@ Status Writer::submit(SubmitCommand& command) {
     queued_bytes_.fetch_sub(bytes);
     return fail(Errc::Overloaded,
                 fmt::format("store: {} bytes wait to be stored already (try again, or raise "
-                            "limits.queued_bytes_max, now {})", before, queued_bytes_max_));
+                            "limits.queued_bytes_max, now {})",
+                            before, queued_bytes_max_));
   }
   Command item(std::move(command));
   if (box_.offer(item)) return {};

@@ -130,7 +130,8 @@ TEST_CASE("on a disk that is full to the last byte nothing acknowledged is lost"
       const auto read = store.read({.log = log.no, .after = after, .filters = {}});
       REQUIRE(read);
       CHECK(read->gaps.empty());
-      for (const EventView& event : read->batch->events()) found += acknowledged.erase(event.id_text());
+      for (const EventView& event : read->batch->events())
+        found += acknowledged.erase(event.id_text());
       after = read->upto;
     }
   }

@@ -99,7 +99,7 @@ struct MemoryDisk::Methods {
     return size;
   }
 
-  static int sleep(sqlite3_vfs*, int micros) { return micros; }
+  static int pause(sqlite3_vfs*, int micros) { return micros; }
   static int time(sqlite3_vfs*, double* out) {
     return system_vfs()->xCurrentTime(system_vfs(), out);
   }
@@ -183,9 +183,9 @@ struct MemoryDisk::Methods {
 
   static const sqlite3_io_methods* io() {
     static const sqlite3_io_methods methods = {
-        2,         close,   read,         write,  truncate, sync,       size,          lock,   lock,
-        is_reserved, control, sector_size, traits, share,    share_lock, share_barrier, unshare,
-        nullptr,   nullptr};
+        2,          close,         read,        write,   truncate,    sync,   size,
+        lock,       lock,          is_reserved, control, sector_size, traits, share,
+        share_lock, share_barrier, unshare,     nullptr, nullptr};
     return &methods;
   }
 };
@@ -202,7 +202,7 @@ MemoryDisk::MemoryDisk(std::string name, std::uint64_t seed)
   vfs_.xAccess = Methods::access;
   vfs_.xFullPathname = Methods::full_name;
   vfs_.xRandomness = Methods::randomness;
-  vfs_.xSleep = Methods::sleep;
+  vfs_.xSleep = Methods::pause;
   vfs_.xCurrentTime = Methods::time;
   vfs_.xGetLastError = Methods::last_error;
   sqlite3_vfs_register(&vfs_, 0);

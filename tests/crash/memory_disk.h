@@ -42,14 +42,14 @@ class MemoryDisk {
   struct Write {
     std::size_t offset = 0;
     std::vector<char> bytes;
-    std::optional<std::size_t> truncate;   // instead: the file's new size
+    std::optional<std::size_t> truncate;  // instead: the file's new size
   };
 
   struct Content {
     std::vector<char> now;
     std::vector<char> durable;
     std::vector<Write> unsynced;
-    std::vector<std::unique_ptr<char[]>> shared;   // the index of the write-ahead log
+    std::vector<std::unique_ptr<char[]>> shared;  // the index of the write-ahead log
   };
 
   struct File;

@@ -33,9 +33,9 @@ StoreOptions options_of_life(const TempDir& directory, const std::string& vfs) {
 
 // What the store has acknowledged, and has to remember.
 struct Acknowledged {
-  std::map<Position, std::string> events;             // ids, of fsync streams
-  std::map<std::uint32_t, std::uint64_t> cursors;     // of consumer `all`, by log
-  std::uint32_t all = 0;                              // its number; 0: not there yet
+  std::map<Position, std::string> events;          // ids, of fsync streams
+  std::map<std::uint32_t, std::uint64_t> cursors;  // of consumer `all`, by log
+  std::uint32_t all = 0;                           // its number; 0: not there yet
   WallTime recorded{};
 };
 
@@ -60,18 +60,24 @@ class Life {
   }
 
  private:
-  StoreOptions options() {
-    return options_of_life(directory_, "cut" + std::to_string(seed_));
-  }
+  StoreOptions options() { return options_of_life(directory_, "cut" + std::to_string(seed_)); }
 
   void work(CommitterFixture& store) {
     while (!disk_.is_cut()) {
       store.clock.pass(std::chrono::milliseconds(random_() % 4));
       switch (random_() % 6) {
-        case 0: move(store); break;
-        case 1: store.committer->tend(random_() % 2 == 0); break;
-        case 2: if (ack_.all == 0) make_consumer(store); break;
-        default: publish(store); break;
+        case 0:
+          move(store);
+          break;
+        case 1:
+          store.committer->tend(random_() % 2 == 0);
+          break;
+        case 2:
+          if (ack_.all == 0) make_consumer(store);
+          break;
+        default:
+          publish(store);
+          break;
       }
       for (const CursorMove& move : store.listener.take_saved()) {
         const LogRecord log = store.log(move.log);
@@ -105,10 +111,11 @@ class Life {
     ConsumerRecord record{.name = "all", .filters = {{"#", {}}}};
     record.seen = store.clock.wall();
     store.run(store::PutConsumerCommand{std::move(record), [&](Result<std::uint32_t> no) {
-      if (no) ack_.all = *no;
-      // The name is there: the power failed after the commit and before the answer.
-      if (!no && no.error().code == Errc::Exists) ack_.all = 1;
-    }});
+                                          if (no) ack_.all = *no;
+                                          // The name is there: the power failed after the commit
+                                          // and before the answer.
+                                          if (!no && no.error().code == Errc::Exists) ack_.all = 1;
+                                        }});
   }
 
   void move(CommitterFixture& store) {
@@ -136,9 +143,11 @@ class Life {
   }
 
   void verify_logs(CommitterFixture& store, store::Connection& connection) {
-    auto count = store::Statement::prepare(
-        connection, "SELECT count(*), min(position), max(position) FROM event "
-                    "WHERE position BETWEEN ?1 << 40 AND (?1 + 1 << 40) - 1").value();
+    auto count =
+        store::Statement::prepare(connection,
+                                  "SELECT count(*), min(position), max(position) FROM event "
+                                  "WHERE position BETWEEN ?1 << 40 AND (?1 + 1 << 40) - 1")
+            .value();
     for (const LogRecord& log : store.board.logs()) {
       if (log.id.stream == "memory") continue;
       REQUIRE(count.bind(1, std::int64_t{log.no}).step().value());
@@ -154,8 +163,8 @@ class Life {
 
   // Each is stored, or was settled and then trimmed, or lies in a gap that says so.
   void verify_events(store::Connection& connection) {
-    auto find = store::Statement::prepare(connection, "SELECT id FROM events WHERE position = ?1")
-                    .value();
+    auto find =
+        store::Statement::prepare(connection, "SELECT id FROM events WHERE position = ?1").value();
     auto excuse = store::Statement::prepare(
                       connection,
                       "SELECT EXISTS (SELECT 1 FROM gap WHERE log = ?1 AND ?2 BETWEEN \"from\" AND "
@@ -186,12 +195,16 @@ class Life {
   }
 
   void verify_cursors(store::Connection& connection) {
-    CHECK(connection.number("SELECT count(*) FROM cursor JOIN log ON log.no = cursor.log "
-                            "WHERE upto > head AND durability <> 'memory'").value() == 0);
+    CHECK(connection
+              .number("SELECT count(*) FROM cursor JOIN log ON log.no = cursor.log "
+                      "WHERE upto > head AND durability <> 'memory'")
+              .value() == 0);
     if (ack_.all != 0) CHECK(connection.number("SELECT no FROM consumer").value() == ack_.all);
-    auto find = store::Statement::prepare(
-                    connection, "SELECT coalesce((SELECT upto FROM cursor WHERE log = ?1), 0) "
-                                "FROM log WHERE no = ?1").value();
+    auto find =
+        store::Statement::prepare(connection,
+                                  "SELECT coalesce((SELECT upto FROM cursor WHERE log = ?1), 0) "
+                                  "FROM log WHERE no = ?1")
+            .value();
     for (const auto& [log, upto] : ack_.cursors) {
       if (find.bind(1, std::int64_t{log}).step().value()) {
         CHECK(static_cast<std::uint64_t>(find.number(0)) >= upto);

@@ -20,8 +20,8 @@ class ManualClock : public Clock {
   void pass(Duration time) { passed_ += time; }
 
  private:
-  static constexpr std::chrono::year_month_day kDay{std::chrono::year(2026),
-                                                    std::chrono::month(11), std::chrono::day(24)};
+  static constexpr std::chrono::year_month_day kDay{std::chrono::year(2026), std::chrono::month(11),
+                                                    std::chrono::day(24)};
   Duration passed_{0};
 };
 

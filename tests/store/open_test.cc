@@ -21,7 +21,7 @@ Error open_error(const StoreOptions& options) {
 }
 
 unsigned mode(const std::filesystem::path& path) {
-  struct stat found {};
+  struct stat found{};
   MARRAM_ASSERT(::stat(path.c_str(), &found) == 0, "the file is there");
   return found.st_mode & 0777U;
 }
@@ -40,7 +40,8 @@ void damage(const std::filesystem::path& file, std::size_t first, std::size_t co
 }
 
 std::size_t root_page(const std::filesystem::path& file, const std::string& table) {
-  return std::stoul(sql(file, "SELECT rootpage FROM sqlite_schema WHERE name = '" + table + "'")[0]);
+  return std::stoul(
+      sql(file, "SELECT rootpage FROM sqlite_schema WHERE name = '" + table + "'")[0]);
 }
 
 // Also the settings that last: all is in the database, nothing in the log.
@@ -55,15 +56,17 @@ TEST_CASE("files can be read by their owner only") {
   const auto data = directory / "data";
 
   CHECK(mode(data) == 0700);
-  for (const char* const name : {"marram.db", "marram.db-wal", "marram.db-shm", "marram.lock",
-                                 "marram.ballast"}) {
+  for (const char* const name :
+       {"marram.db", "marram.db-wal", "marram.db-shm", "marram.lock", "marram.ballast"}) {
     CHECK(mode(data / name) == 0600);
   }
 }
 
 TEST_CASE("a database that others could read is made private") {
   TempDir directory;
-  { TestStore(options_in(directory)).put(1); }
+  {
+    TestStore(options_in(directory)).put(1);
+  }
   ::chmod((directory / "data/marram.db").c_str(), 0644);
 
   TestStore store(options_in(directory));
@@ -116,7 +119,9 @@ TEST_CASE("a second store on the same directory in one process is refused") {
 TEST_CASE("a database of a newer version is refused and stays as it is") {
   TempDir directory;
   const auto file = directory / "data/marram.db";
-  { TestStore(options_in(directory)).put(1); }
+  {
+    TestStore(options_in(directory)).put(1);
+  }
   sql(file, "PRAGMA user_version = 7");
 
   const Error error = open_error(options_in(directory));
@@ -198,7 +203,9 @@ TEST_CASE("a damaged table costs what it held, the rest is salvaged") {
 TEST_CASE("a damaged page met while reading is repaired while the store runs") {
   TempDir directory;
   const auto file = directory / "data/marram.db";
-  { TestStore(options_in(directory)).put(3000, "a", 400); }
+  {
+    TestStore(options_in(directory)).put(3000, "a", 400);
+  }
   checkpoint(file);
   damage(file, 60, 3);
   TestStore store(options_in(directory));
@@ -242,7 +249,9 @@ TEST_CASE("a damaged page met while reading is repaired while the store runs") {
 TEST_CASE("a repair that a crash has interrupted is ended at the next start") {
   TempDir directory;
   const auto file = directory / "data/marram.db";
-  { TestStore(options_in(directory)).put(5); }
+  {
+    TestStore(options_in(directory)).put(5);
+  }
   checkpoint(file);
   std::filesystem::rename(file, directory / "data/marram.db.salvage");
   write(directory / "data/marram.db-wal", 0, std::string(100'000, '\x5A'));

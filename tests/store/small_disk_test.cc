@@ -16,7 +16,8 @@ namespace {
 
 class SmallDisk {
  public:
-  SmallDisk() : mounted_(::mount("tmpfs", directory_.path().c_str(), "tmpfs", 0, "size=12m") == 0) {}
+  SmallDisk()
+      : mounted_(::mount("tmpfs", directory_.path().c_str(), "tmpfs", 0, "size=12m") == 0) {}
   ~SmallDisk() {
     if (mounted_) ::umount2(directory_.path().c_str(), MNT_DETACH);
   }
@@ -55,11 +56,12 @@ TEST_CASE("a disk that others fill up: refused, nothing lost, and it goes on by 
     std::size_t refused = 0;
     {
       TestStore store(options);
-      REQUIRE(store.put_consumer({.name = "c" + std::to_string(reserve), .filters = {{"#", {}}},
+      REQUIRE(store.put_consumer({.name = "c" + std::to_string(reserve),
+                                  .filters = {{"#", {}}},
                                   .seen = Clock::system().wall()}));
       const auto submit = [&] {
-        const auto answer = store.submit(
-            std::vector<Event>(20, {.topic = "a", .payload = std::string(1000, 'x')}));
+        const auto answer =
+            store.submit(std::vector<Event>(20, {.topic = "a", .payload = std::string(1000, 'x')}));
         for (std::size_t i = 0; i < 20; ++i) {
           const bool ok = answer.results.empty() || answer.results[i].has_value();
           if (!ok) CHECK(answer.results[i].error().code == Errc::Full);

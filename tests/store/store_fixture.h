@@ -68,9 +68,8 @@ class RecordingListener : public StoreListener {
     told_.with([&](Told& told) { told.opened.push_back(log); });
   }
   void on_cursors_saved(std::vector<CursorMove> moves) override {
-    told_.with([&](Told& told) {
-      told.saved.insert(told.saved.end(), moves.begin(), moves.end());
-    });
+    told_.with(
+        [&](Told& told) { told.saved.insert(told.saved.end(), moves.begin(), moves.end()); });
     saved_.post(0);
   }
   void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed) override {

@@ -91,8 +91,12 @@ TEST_CASE("recorded time grows also when the clock has been set back") {
 
 TEST_CASE("each run writes logs of its own epoch, from the first event on") {
   TempDir directory;
-  { TestStore store(options_in(directory)); }
-  { TestStore(options_in(directory)).put(1); }
+  {
+    TestStore store(options_in(directory));
+  }
+  {
+    TestStore(options_in(directory)).put(1);
+  }
   TestStore store(options_in(directory));
   CHECK(store.store->logs().size() == 1);
 

@@ -20,13 +20,15 @@ TEST_CASE("the view `events` shows ISO times, ids as text and headers as JSON") 
               .expires = WallTime(Duration(1'764'000'000'000'000))},
              {.topic = "x", .id = "mine"}});
 
-  const auto rows = sql(file, "SELECT log, seq, stream, time, expires, id, topic, key, client, "
-                              "headers, payload FROM events ORDER BY position");
+  const auto rows = sql(file,
+                        "SELECT log, seq, stream, time, expires, id, topic, key, client, "
+                        "headers, payload FROM events ORDER BY position");
 
   REQUIRE(rows.size() == 2);
-  CHECK(rows[0] == "1|1|events|2025-11-24T16:00:00.000001Z|2025-11-24T16:00:00.000000Z|"
-                   "0192f1a4-7e50-7abc-8def-0123456789ab|a/b|k|c1|"
-                   "[[\"unit\",\"\\\"C\\\"\"],[\"unit\",\"K\"]]|21.5");
+  CHECK(rows[0] ==
+        "1|1|events|2025-11-24T16:00:00.000001Z|2025-11-24T16:00:00.000000Z|"
+        "0192f1a4-7e50-7abc-8def-0123456789ab|a/b|k|c1|"
+        "[[\"unit\",\"\\\"C\\\"\"],[\"unit\",\"K\"]]|21.5");
   CHECK(rows[1].find("|mine|x|x|||") != std::string::npos);
   CHECK(sql(file, "SELECT headers ->> '$[0][1]' FROM events LIMIT 1")[0] == "\"C\"");
   CHECK(sql(file, "SELECT origin FROM events LIMIT 1")[0] == store.store->node_id());
@@ -46,14 +48,15 @@ TEST_CASE("the view `consumers` shows filters, cursors and what is behind them")
                         "SELECT name, filters, created, after_cursor, attributes, "
                         "(SELECT value FROM json_each(cursors)) FROM consumers");
 
-  CHECK(rows == std::vector<std::string>{
-                    "c|[\"b/#\",\"a/#\"]|2025-11-24T16:00:00.000000Z|6|{}|4"});
+  CHECK(rows == std::vector<std::string>{"c|[\"b/#\",\"a/#\"]|2025-11-24T16:00:00.000000Z|6|{}|4"});
 }
 
 TEST_CASE("the file says what it is") {
   TempDir directory;
   const auto file = directory / "data/marram.db";
-  { TestStore(options_in(directory)).put(1); }
+  {
+    TestStore(options_in(directory)).put(1);
+  }
 
   CHECK(sql(file, "PRAGMA application_id")[0] == std::to_string(0x4D41524D));
   CHECK(sql(file, "PRAGMA user_version")[0] == "1");

@@ -7,7 +7,9 @@
 // exists already, and one transaction for each group.  The store adds batches, two
 // threads, positions, room, answers.  `window` is how many groups are under way at
 // a time: with more than one, the writer may put several into one transaction.
+// The last table is the writer's work alone, without threads: its processor time.
 #include <fmt/format.h>
+#include <time.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -16,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "core/store/committer.h"
 #include "core/store/sqlite.h"
 #include "core/store/store.h"
 
@@ -150,6 +153,48 @@ double run_raw(const Plan& plan, std::size_t group) {
   return rate;
 }
 
+double thread_seconds() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
+struct Forgetful : Listener {
+  void notify(Notice) override {}
+};
+
+// Microseconds of processor time an event and a commit, as the writer thread has them.
+void run_writer(const Plan& plan, std::size_t group, std::uint64_t max_bytes) {
+  std::filesystem::remove_all(plan.directory);
+  std::filesystem::create_directories(plan.directory);
+  Deaf deaf;
+  StoreOptions options;
+  options.data_dir = plan.directory;
+  options.streams = *StreamTable::make({}, Durability::Fsync);
+  options.max_bytes = max_bytes;
+  store::Board board;
+  store::Committer committer(options, deaf, Log::none(), Clock::system(), board);
+  if (!committer.open()) return;
+  UuidMaker ids;
+  const std::string payload(plan.payload_bytes, 'p');
+  const auto listener = std::make_shared<Forgetful>();
+  double used = 0;
+  std::size_t commits = 0;
+  for (const auto begun = SteadyClock::now();
+       Seconds(SteadyClock::now() - begun).count() < plan.seconds; ++commits) {
+    store::Command command = store::SubmitCommand{make_batch(group, payload, ids), listener, 0};
+    const double before = thread_seconds();
+    committer.run({&command, 1});
+    committer.tend(false);
+    used += thread_seconds() - before;
+  }
+  const auto all = static_cast<double>(commits);
+  fmt::print("{:>8} {:>10} {:>17.1f} {:>16.2f}\n", group, max_bytes >> 20, used * 1e6 / all,
+             used * 1e6 / all / static_cast<double>(group));
+  committer.close();
+  std::filesystem::remove_all(plan.directory);
+}
+
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
@@ -188,5 +233,12 @@ int main(int argc, char** argv) {
     marram::compare(plan, group, 1);
     marram::compare(plan, group, 4);
   }
+  fmt::print("\n{:>8} {:>10} {:>17} {:>16}\n", "group", "max MiB", "writer us/commit",
+             "writer us/event");
+  for (const std::size_t group : {1, 10, 100, 1000}) {
+    marram::run_writer(plan, group, std::uint64_t{8} << 30);
+  }
+  // Full all the time: each event makes an old one go.
+  marram::run_writer(plan, 1000, std::uint64_t{32} << 20);
   return 0;
 }

@@ -227,7 +227,7 @@ void Committer::show(const Group& group, bool on_disk, Duration took) {
     status.refused_full += group.refused();
     if (group.has_events()) status.full = group.refused() > 0;
     status.bytes = database_->room().used_bytes();
-    status.dropped = database_->gaps().dropped();
+    if (database_->retention().has_trims()) status.dropped = database_->gaps().dropped();
     for (const LogState* const log : database_->logs().saved()) Board::put(status, log->record);
   });
 }

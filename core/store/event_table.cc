@@ -6,14 +6,6 @@ namespace marram::store {
 
 namespace {
 
-void bind_optional(Statement& statement, int parameter, std::string_view text) {
-  if (text.empty()) {
-    statement.bind_null(parameter);
-  } else {
-    statement.bind(parameter, text);
-  }
-}
-
 Result<std::optional<EventTable::Mark>> look_up(Statement& statement, Position from, Position to) {
   const auto row = statement.bind(1, from.packed()).bind(2, to.packed()).step();
   if (!row) return tl::unexpected(row.error());
@@ -45,6 +37,18 @@ Status EventTable::prepare(Connection& connection) {
       .done();
 }
 
+// Most events lack most of them, and NULL need not be bound again.
+void EventTable::bind_optional(int parameter, std::string_view text) {
+  const std::uint32_t bit = 1U << parameter;
+  if (!text.empty()) {
+    insert_.bind(parameter, text);
+    bound_ |= bit;
+  } else if ((bound_ & bit) != 0) {
+    insert_.bind_null(parameter);
+    bound_ &= ~bit;
+  }
+}
+
 Status EventTable::insert(const EventView& event, std::uint64_t total) {
   insert_.bind(1, event.position.packed())
       .bind(2, event.recorded.time_since_epoch().count())
@@ -62,12 +66,12 @@ Status EventTable::insert(const EventView& event, std::uint64_t total) {
     insert_.bind(6, event.id);
   }
   insert_.bind(7, event.topic);
-  bind_optional(insert_, 8, event.key);
-  bind_optional(insert_, 9, event.content_type);
-  bind_optional(insert_, 10, event.client);
+  bind_optional(8, event.key);
+  bind_optional(9, event.content_type);
+  bind_optional(10, event.client);
   headers_.clear();
   if (!event.headers.empty()) append_header_json(headers_, event.headers);
-  bind_optional(insert_, 11, headers_);
+  bind_optional(11, headers_);
   insert_.bind_blob(12, event.payload);
   return insert_.run();
 }

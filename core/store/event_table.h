@@ -1,8 +1,10 @@
 // The events' rows, keyed by position (log number and seq).
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/event/event.h"
 #include "core/store/sqlite.h"
@@ -32,7 +34,10 @@ class EventTable {
   Result<std::optional<Mark>> last(Position from, Position to);
 
  private:
+  void bind_optional(int parameter, std::string_view text);
+
   Statement insert_;
+  std::uint32_t bound_ = 0;  // parameters of insert_ that are not NULL, of the optional ones
   Statement erase_;
   Statement first_;
   Statement last_;

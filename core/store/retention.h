@@ -47,6 +47,7 @@ class Retention {
   // Deletes about `bytes` of a stream's oldest events, owed or not.  0: none is left.
   Result<std::uint64_t> drop_oldest(std::size_t stream, std::uint64_t bytes, WallTime now);
 
+  bool has_trims() const { return !trims_.empty(); }
   // Since the last call, in order.
   std::vector<Trim> take_trims() { return std::exchange(trims_, {}); }
 

@@ -19,6 +19,14 @@ constexpr Duration kCheckEvery = std::chrono::seconds(10);
 constexpr Duration kIdleBeforeCheckpoint = std::chrono::milliseconds(20);
 constexpr std::uint64_t kWalBytes = 32 << 20;
 
+// As it was when it opened: its events are told after it.
+LogRecord just_opened(LogRecord log) {
+  log.first = 1;
+  log.head = 0;
+  log.bytes = 0;
+  return log;
+}
+
 }  // namespace
 
 Committer::Committer(const StoreOptions& options, StoreListener& listener, Log& log,
@@ -138,7 +146,7 @@ void Committer::tell_unknown() {
   EventReader reader(database_->connection());
   for (const auto& [no, log] : database_->logs().all()) {
     const auto [known, is_new] = told_.try_emplace(no, 0);
-    if (is_new) listener_.on_log_opened(log.record);
+    if (is_new) listener_.on_log_opened(just_opened(log.record));
     while (known->second < log.record.head) {
       auto found = reader.read({.log = no, .after = known->second, .filters = {}});
       if (!found || found->upto <= known->second) break;
@@ -199,7 +207,7 @@ Status Committer::transact(Group& group, bool with_moves) {
 CommitKind Committer::kind_of_moves() {
   for (const CursorMove& move : moves_.fold()) {
     const LogState* const log = database_->logs().find(move.log);
-    if (log != nullptr && log->durability == Durability::Fsync) return CommitKind::Sync;
+    if (log != nullptr && log->record.durability == Durability::Fsync) return CommitKind::Sync;
   }
   return CommitKind::NoSync;
 }
@@ -209,11 +217,7 @@ void Committer::tell_opened() {
     const auto [known, is_new] = told_.try_emplace(log->record.no, 0);
     known->second = log->record.head;
     if (!is_new) continue;
-    LogRecord opened;
-    opened.no = log->record.no;
-    opened.id = log->record.id;
-    opened.open = true;
-    listener_.on_log_opened(opened);
+    listener_.on_log_opened(just_opened(log->record));
   }
 }
 
@@ -240,12 +244,6 @@ void Committer::finish(Group& group, bool with_moves) {
 
 void Committer::tell_trims() {
   for (const Trim& trim : database_->retention().take_trims()) {
-    if (trim.owed) {
-      log_.warn("store", "events were dropped before a durable consumer had them",
-                {{"reason", trim.gap.reason},
-                 {"log", std::to_string(trim.log)},
-                 {"events", std::to_string(trim.gap.to - trim.gap.from + 1)}});
-    }
     listener_.on_trimmed(trim.log, trim.first, trim.gap, trim.owed);
   }
 }

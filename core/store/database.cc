@@ -160,7 +160,7 @@ Status Database::append(EventView& event, std::size_t stream) {
   ++log.record.head;
   log.recorded = recorded_;
   logs_.touch(log);
-  if (log.durability == Durability::Memory) {
+  if (log.record.durability == Durability::Memory) {
     log.record.first = log.record.head + 1;
     return {};
   }

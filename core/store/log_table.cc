@@ -60,7 +60,7 @@ Status LogTable::load_logs(Connection& connection) {
     log.record.no = static_cast<std::uint32_t>(select->number(0));
     log.record.id = {std::string(select->text(1)), std::string(select->text(2)),
                      std::string(select->text(3))};
-    log.durability = parse_durability(select->text(4)).value_or(Durability::Fsync);
+    log.record.durability = parse_durability(select->text(4)).value_or(Durability::Fsync);
     log.record.first = static_cast<std::uint64_t>(select->number(5));
     log.record.head = static_cast<std::uint64_t>(select->number(6));
     log.trimmed = static_cast<std::uint64_t>(select->number(7));
@@ -114,13 +114,13 @@ Result<LogState*> LogTable::open_log(std::size_t stream) {
   log.record.no = static_cast<std::uint32_t>(*no);
   log.record.id = {node_id_, epoch_, options.name};
   log.record.open = true;
-  log.durability = options.durability.value_or(Durability::Fsync);
+  log.record.durability = options.durability.value_or(Durability::Fsync);
   log.stream = stream;
   auto status = insert_.bind(1, *no)
                     .bind(2, log.record.id.origin)
                     .bind(3, log.record.id.epoch)
                     .bind(4, log.record.id.stream)
-                    .bind(5, name(log.durability))
+                    .bind(5, name(log.record.durability))
                     .run();
   if (!status) return tl::unexpected(status.error());
   LogState& kept = logs_.emplace(log.record.no, std::move(log)).first->second;
@@ -148,7 +148,7 @@ Status LogTable::save_changed() {
     log.changed = false;
     recorded_ = std::max(recorded_, log.recorded);
     // Of a log in memory only its making is on disk, so that its number is not used again.
-    if (log.durability == Durability::Memory) continue;
+    if (log.record.durability == Durability::Memory) continue;
     auto status = update_.bind(1, std::int64_t{log.record.no})
                       .bind(2, static_cast<std::int64_t>(log.record.first))
                       .bind(3, static_cast<std::int64_t>(log.record.head))

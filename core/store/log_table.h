@@ -19,7 +19,6 @@ namespace marram::store {
 
 struct LogState {
   LogRecord record;
-  Durability durability = Durability::Fsync;
   std::size_t stream = 0;     // index in the stream table; the last one where it is unknown
   std::uint64_t total = 0;    // bytes of all events up to the head
   std::uint64_t trimmed = 0;  // bytes of those before `first`

@@ -22,7 +22,7 @@ ReadResult read_memory(const LogRecord& log, std::uint64_t after) {
   return result;
 }
 
-bool is_memory(const LogRecord& log) { return log.first == log.head + 1 && log.bytes == 0; }
+bool is_memory(const LogRecord& log) { return log.durability == Durability::Memory; }
 
 }  // namespace
 

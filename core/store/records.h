@@ -23,6 +23,8 @@ struct LogRecord {
   std::uint64_t first = 1;  // lowest stored seq
   std::uint64_t head = 0;   // highest stored seq
   std::uint64_t bytes = 0;
+  // Of a log in memory nothing is on disk: first is head + 1.
+  Durability durability = Durability::Fsync;
 };
 
 struct ConsumerRecord {

@@ -14,7 +14,7 @@ bool has_rule(const StreamOptions& stream) {
 }
 
 bool has_events(const LogState& log) {
-  return log.durability != Durability::Memory && log.record.first <= log.record.head;
+  return log.record.durability != Durability::Memory && log.record.first <= log.record.head;
 }
 
 Position at(const LogState& log, std::uint64_t seq) { return {log.record.no, seq}; }

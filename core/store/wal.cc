@@ -66,7 +66,9 @@ Status Wal::fill(std::uint64_t bytes) {
   const auto half = static_cast<int>(std::min<std::uint64_t>(bytes / kPageBytes / 2, kPagesLong));
   long_ = std::max(half, kPagesLongLeast);
   next_ = long_;
-  if (file_bytes() >= bytes) return checkpoint();
+  // A long reader of another program has made it grow: it gets its size back.
+  const std::uint64_t there = file_bytes();
+  if (there >= bytes && there <= 4 * bytes) return checkpoint();
   if (auto status = checkpoint(SQLITE_CHECKPOINT_TRUNCATE); !status) return status;
   sqlite3_file* const file = wal_file(connection_.handle());
   sqlite3_int64 size = 0;

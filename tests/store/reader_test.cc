@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <thread>
+
 #include "tests/store/store_fixture.h"
 
 namespace marram::test {
@@ -90,6 +92,24 @@ TEST_CASE("find_time finds the first event recorded at or after a time") {
     CHECK(store.find_time(1, event->recorded + Duration(1)).value() == first + 2);
   }
   CHECK(store.find_time(1, WallTime()).value() == 1);
+}
+
+TEST_CASE("a log of which nothing is left says that retention took it") {
+  TempDir directory;
+  StreamOptions stream{.name = "short", .topics = {"a"}};
+  stream.retain.bytes = 1;
+  TestStore store(options_in(directory, {stream}));
+  store.put(5, "a");
+  while (store.store->logs().at(0).first != 6) std::this_thread::yield();
+
+  const auto read = store.read({.log = 1, .after = 2, .filters = {}});
+
+  REQUIRE(read);
+  CHECK(read->upto == 5);
+  REQUIRE(read->gaps.size() == 1);
+  CHECK(read->gaps[0].from == 3);
+  CHECK(read->gaps[0].to == 5);
+  CHECK(read->gaps[0].reason == "retention");
 }
 
 TEST_SUITE_END();

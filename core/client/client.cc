@@ -29,7 +29,6 @@ class RemoteClient : public Client {
         node_id_(std::move(welcome.node_id)),
         limits_(welcome.limits) {
     limits_.queued_bytes_max = options_.limits.queued_bytes_max;
-    limits_.frame_bytes_max = std::min(limits_.frame_bytes_max, options_.limits.frame_bytes_max);
   }
 
   ~RemoteClient() override {
@@ -182,9 +181,7 @@ Result<std::unique_ptr<Client>> Client::connect(ClientOptions options) {
       IoThread::Options{.session = {.name = options.name,
                                     .instance = random_hex(16),
                                     .endpoint = options.endpoint,
-                                    .silent_after = options.silent_after,
-                                    .frame_bytes_max = options.limits.frame_bytes_max},
-                        .limits = options.limits,
+                                    .silent_after = options.silent_after},
                         .reconnect = options.reconnect,
                         .log = options.log});
   io->start();

@@ -19,6 +19,7 @@ constexpr Duration kBackoffMost = 2s;
 constexpr Duration kShutMost = 5s;  // for what is not answered yet
 constexpr Duration kByeMost = 1s;   // for the answer to BYE
 constexpr int kFramesATurn = 64;
+constexpr std::size_t kFrameBytesMax = 1 << 30;  // of the node, whose limits are its own
 
 TimePoint now_steady() { return Clock::system().now(); }
 
@@ -27,8 +28,8 @@ TimePoint now_steady() { return Clock::system().now(); }
 IoThread::IoThread(Options options)
     : options_(std::move(options)),
       session_(options_.session, queued_bytes_),
-      connection_(options_.session.endpoint, options_.limits.frame_bytes_max),
-      decoder_(options_.limits) {}
+      connection_(options_.session.endpoint, kFrameBytesMax),
+      decoder_({.frame_bytes_max = kFrameBytesMax}) {}
 
 IoThread::~IoThread() { stop(); }
 

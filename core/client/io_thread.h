@@ -59,7 +59,6 @@ class IoThread {
  public:
   struct Options {
     Session::Options session;
-    Limits limits;
     bool reconnect = true;
     Log* log = nullptr;
   };

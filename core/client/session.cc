@@ -131,8 +131,7 @@ void Session::on(wire::Welcome& welcome, TimePoint now) {
   }
   state_ = State::Ready;
   pinged_ = now;
-  outbox_.start(welcome.window_bytes,
-                std::min(options_.frame_bytes_max, welcome.limits.frame_bytes_max));
+  outbox_.start(welcome.window_bytes, welcome.limits.frame_bytes_max);
   welcome_ = std::move(welcome);
   readers_.start();
   for (const auto& [number, question] : questions_) send_question(number, question);

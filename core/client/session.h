@@ -44,7 +44,6 @@ class Session {
     std::string instance;
     std::string endpoint;  // for messages
     Duration silent_after{};
-    std::size_t frame_bytes_max = 0;
   };
   Session(Options options, std::atomic<std::size_t>& queued_bytes);
 

@@ -21,6 +21,7 @@ constexpr int kFramesARun = 256;
 constexpr std::size_t kAnswerBytesMax = 4 << 20;  // unread, and again unsent, of one client
 constexpr std::size_t kPingBytes = 512 << 10;     // of answers between two PINGs
 constexpr Duration kRetry = 2ms;                  // full pipes, an overloaded store
+constexpr Duration kLogPause = 1s;                // between two refusals in the log
 constexpr Duration kProbeFirst = 5ms;
 constexpr Duration kProbeLast = 1s;
 constexpr std::size_t kWindowBytesMost = 8 << 20;
@@ -214,7 +215,19 @@ void Endpoint::greet(const std::string& peer, const wire::Hello& hello, TimePoin
 void Endpoint::refuse(const std::string& peer, const Error& error) {
   zmq::message_t frame = to_message(wire::encode(wire::Broken{error}));
   (void)router_->send(peer, frame);  // who does not read it is not owed it
-  if (options_.log != nullptr) options_.log->warn("endpoint", error.message);
+  log_refusal(error);
+}
+
+// A peer that goes on and on does not fill the log.
+void Endpoint::log_refusal(const Error& error) {
+  if (options_.log == nullptr) return;
+  if (now_ < log_at_) {
+    ++unlogged_;
+    return;
+  }
+  const std::uint64_t more = std::exchange(unlogged_, 0);
+  log_at_ = now_ + kLogPause;
+  options_.log->warn("endpoint", error.message, {{"refusals_not_logged", std::to_string(more)}});
 }
 
 // A connection ended; whose, only a frame to each of them tells, and perhaps not at once.

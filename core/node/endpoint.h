@@ -85,6 +85,7 @@ class Endpoint : public LoopPart {
   void greet(const std::string& peer, const wire::Hello& hello, TimePoint now);
   std::optional<Error> refusal(const wire::Hello& hello) const;
   void refuse(const std::string& peer, const Error& error);
+  void log_refusal(const Error& error);
   void retry_parked();
   void send_all();
   void send(const std::string& peer, Client& client);
@@ -110,6 +111,8 @@ class Endpoint : public LoopPart {
   TimePoint check_at_{};               // for silence
   std::optional<TimePoint> probe_at_;  // a connection ended; whose is to be found out
   Duration probe_pause_{};
+  TimePoint log_at_{};
+  std::uint64_t unlogged_ = 0;
 };
 
 }  // namespace marram

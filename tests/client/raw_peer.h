@@ -28,23 +28,22 @@ class RawPeer {
     (void)socket_.send(zmq::buffer(first), zmq::send_flags::sndmore);
     (void)socket_.send(zmq::buffer(second), zmq::send_flags::none);
   }
-  // HELLO, and what comes back.
-  std::optional<wire::Frame> hello(std::string instance = "raw", std::string name = "raw") {
+  void send_hello(std::string instance = "raw", std::string name = "raw") {
     wire::Hello hello;
     hello.name = std::move(name);
     hello.instance = std::move(instance);
     hello.silent_after = std::chrono::seconds(10);
     send(wire::encode(hello));
+  }
+  // HELLO, and what comes back.
+  std::optional<wire::Frame> hello(std::string instance = "raw") {
+    send_hello(std::move(instance));
     return read();
   }
   // The next frame; empty when none comes in 5 s.
-  std::optional<wire::Frame> read() {
-    zmq::message_t message;
-    if (!socket_.recv(message)) return {};
-    auto frame = decoder_.decode({message.data<char>(), message.size()}, {});
-    if (!frame) return {};
-    return std::move(*frame);
-  }
+  std::optional<wire::Frame> read() { return receive(zmq::recv_flags::none); }
+  // One that has come already.
+  std::optional<wire::Frame> poll() { return receive(zmq::recv_flags::dontwait); }
   // The next frame of that kind, past others.
   template <class Kind>
   std::optional<Kind> read_one() {
@@ -63,6 +62,14 @@ class RawPeer {
   const std::string& message() const { return message_; }
 
  private:
+  std::optional<wire::Frame> receive(zmq::recv_flags flags) {
+    zmq::message_t message;
+    if (!socket_.recv(message, flags)) return {};
+    auto frame = decoder_.decode({message.data<char>(), message.size()}, {});
+    if (!frame) return {};
+    return std::move(*frame);
+  }
+
   zmq::context_t context_{1};
   zmq::socket_t socket_{context_, zmq::socket_type::dealer};
   wire::Decoder decoder_{Limits{}};

@@ -15,11 +15,7 @@ namespace {
 
 struct Fixture {
   std::atomic<std::size_t> queued = 0;
-  Session session{{.name = "sensor",
-                   .instance = "i",
-                   .endpoint = "ipc://x",
-                   .silent_after = 9s,
-                   .frame_bytes_max = 16 << 20},
+  Session session{{.name = "sensor", .instance = "i", .endpoint = "ipc://x", .silent_after = 9s},
                   queued};
   TimePoint now{1000s};
 

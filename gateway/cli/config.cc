@@ -119,7 +119,8 @@ void check_mqtt_schemes(Section& section, const mqtt::MqttOptions& mqtt) {
       section.problem("listen", fmt::format("has {}:// (not in this release)", scheme));
     } else if (scheme != "mqtt" && scheme != "mqtts") {
       section.problem("listen", fmt::format("must be mqtt://ADDRESS:PORT or "
-                                            "mqtts://ADDRESS:PORT, not \"{}\"", endpoint));
+                                            "mqtts://ADDRESS:PORT, not \"{}\"",
+                                            endpoint));
     }
   }
 }
@@ -242,8 +243,8 @@ std::vector<std::string> known_config_keys() {
   if (tree) read_all(*tree, {}, loaded);
   std::vector<std::string> keys;
   for (const EffectiveValue& value : loaded.report.effective) {
-    keys.push_back(fmt::format("{}.{}", value.section.substr(0, value.section.find('[')),
-                               value.key));
+    keys.push_back(
+        fmt::format("{}.{}", value.section.substr(0, value.section.find('[')), value.key));
   }
   return keys;
 }

@@ -26,10 +26,10 @@ struct ConfigSources {
 std::vector<std::pair<std::string, std::string>> config_environment();
 
 struct RouteConfig {
-  RouteOptions options;            // user and password are empty
+  RouteOptions options;  // user and password are empty
   std::optional<Secret> user;
   std::optional<Secret> password;
-  std::string place;               // of the route in the file
+  std::string place;  // of the route in the file
 };
 
 struct LogOptions {
@@ -38,14 +38,14 @@ struct LogOptions {
 };
 
 struct Config {
-  NodeOptions node;                // `log` is null
-  mqtt::MqttOptions mqtt;          // `listen` empty: off; `log` is null
+  NodeOptions node;        // `log` is null
+  mqtt::MqttOptions mqtt;  // `listen` empty: off; `log` is null
   std::vector<RouteConfig> routes;
   LogOptions log;
 };
 
 struct LoadedConfig {
-  Config config;                   // complete only without problems
+  Config config;  // complete only without problems
   ConfigReport report;
 };
 

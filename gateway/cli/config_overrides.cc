@@ -51,8 +51,8 @@ Status put(ConfigValue& root, const std::vector<std::string>& path, const std::s
     if (auto* list = std::get_if<ConfigList>(&at->data)) {
       at = find_named(*list, part, same);
       if (at == nullptr) {
-        return fail(Errc::Config, fmt::format("{}: there is no [[{}]] named \"{}\"", place,
-                                              path.front(), part));
+        return fail(Errc::Config,
+                    fmt::format("{}: there is no [[{}]] named \"{}\"", place, path.front(), part));
       }
       continue;
     }

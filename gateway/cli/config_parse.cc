@@ -169,9 +169,9 @@ Result<Secret> parse_secret(const ConfigValue& value, bool text_too) {
     return Secret{kind, *where, value.place};
   }
   const std::string_view near = nearest(entries.front().key, kinds);
-  return wrong(fmt::format("has an unknown key \"{}\" ({})", entries.front().key,
-                           near.empty() ? std::string(kForm)
-                                        : fmt::format("did you mean \"{}\"?", near)));
+  return wrong(
+      fmt::format("has an unknown key \"{}\" ({})", entries.front().key,
+                  near.empty() ? std::string(kForm) : fmt::format("did you mean \"{}\"?", near)));
 }
 
 std::string size_text(std::size_t bytes) {

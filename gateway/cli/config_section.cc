@@ -65,8 +65,7 @@ void Section::boolean(std::string_view key, bool& out) {
   read(key, out, parse_boolean, [](bool value) { return value ? "true" : "false"; });
 }
 
-void Section::integer(std::string_view key, std::size_t& out, std::size_t least,
-                      std::size_t most) {
+void Section::integer(std::string_view key, std::size_t& out, std::size_t least, std::size_t most) {
   const auto parse = [&](const ConfigValue& value) { return parse_integer(value, least, most); };
   read(key, out, parse, [](std::size_t value) { return fmt::to_string(value); });
 }
@@ -82,7 +81,8 @@ void Section::bytes(std::string_view key, std::optional<std::size_t>& out) {
 }
 
 void Section::share(std::string_view key, double& out) {
-  read(key, out, parse_share_value, [](double share) { return quoted(fmt::format("{:g}%", share * 100)); });
+  read(key, out, parse_share_value,
+       [](double share) { return quoted(fmt::format("{:g}%", share * 100)); });
 }
 
 void Section::seconds(std::string_view key, std::chrono::seconds& out) {
@@ -93,7 +93,8 @@ void Section::seconds(std::string_view key, std::chrono::seconds& out) {
     if (whole == *duration) return whole;
     return fail(Errc::Config, "must be whole seconds, such as \"30s\"");
   };
-  read(key, out, parse, [](std::chrono::seconds value) { return quoted(exact_duration_text(value)); });
+  read(key, out, parse,
+       [](std::chrono::seconds value) { return quoted(exact_duration_text(value)); });
 }
 
 void Section::duration(std::string_view key, std::optional<Duration>& out) {
@@ -156,8 +157,8 @@ void Section::refuse_later(std::string_view key) {
   for (const ConfigEntry& entry : std::get<ConfigTable>(table_->data)) {
     if (entry.key != key) continue;
     const std::string shown = name_.empty() ? fmt::format("[{}]", key) : full(key);
-    report_.problems.push_back(fmt::format("{}: {} is not in this release (take it out)",
-                                           entry.place, shown));
+    report_.problems.push_back(
+        fmt::format("{}: {} is not in this release (take it out)", entry.place, shown));
   }
 }
 
@@ -206,8 +207,8 @@ const ConfigValue* Section::known(std::string_view key) {
 }
 
 void Section::note(std::string_view key, std::string value, std::string source) {
-  report_.effective.push_back({name_, prefix_ + std::string(key), std::move(value),
-                               std::move(source)});
+  report_.effective.push_back(
+      {name_, prefix_ + std::string(key), std::move(value), std::move(source)});
 }
 
 std::string Section::full(std::string_view key) const {

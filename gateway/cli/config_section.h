@@ -88,8 +88,8 @@ class Section {
 
   ConfigReport& report_;
   const ConfigValue* table_;
-  std::string name_;                // of the outermost table: "node", "stream[0]"
-  std::string prefix_;              // of a table inside it: "retain."
+  std::string name_;    // of the outermost table: "node", "stream[0]"
+  std::string prefix_;  // of a table inside it: "retain."
   std::filesystem::path folder_;
   std::vector<std::string> known_;
   std::vector<std::string> later_;  // known, and refused already

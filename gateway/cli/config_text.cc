@@ -36,7 +36,8 @@ std::string config_json(const ConfigReport& report) {
   for (const EffectiveValue& value : report.effective) {
     // Every value but a secret's place is JSON as it stands.
     auto json = nlohmann::ordered_json::parse(value.value, nullptr, false);
-    if (json.is_discarded()) json = value.value.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(value.value);
+    if (json.is_discarded())
+      json = value.value.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(value.value);
     list.push_back({{"section", value.section},
                     {"key", value.key},
                     {"value", std::move(json)},

@@ -22,13 +22,12 @@ ConfigValue from_node(const toml::node& node, const std::string& name);
 ConfigTable from_table(const toml::table& table, const std::string& name) {
   std::vector<std::pair<toml::source_position, ConfigEntry>> found;
   for (const auto& [key, value] : table) {
-    found.emplace_back(key.source().begin,
-                       ConfigEntry{std::string(key.str()), place_of(key.source(), name),
-                                   from_node(value, name)});
+    found.emplace_back(
+        key.source().begin,
+        ConfigEntry{std::string(key.str()), place_of(key.source(), name), from_node(value, name)});
   }
-  std::ranges::stable_sort(found, {}, [](const auto& entry) {
-    return std::pair(entry.first.line, entry.first.column);
-  });
+  std::ranges::stable_sort(
+      found, {}, [](const auto& entry) { return std::pair(entry.first.line, entry.first.column); });
   ConfigTable entries;
   for (auto& [position, entry] : found) entries.push_back(std::move(entry));
   return entries;
@@ -80,8 +79,8 @@ void set_place(ConfigValue& value, const std::string& place) {
 
 std::string_view ConfigValue::kind() const {
   static constexpr std::array<std::string_view, 8> kKinds = {
-      "a table", "a list", "text", "an integer", "a number with a fraction", "true or false",
-      "a date or time", "text"};
+      "a table",       "a list",         "text", "an integer", "a number with a fraction",
+      "true or false", "a date or time", "text"};
   return kKinds.at(data.index());
 }
 

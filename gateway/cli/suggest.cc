@@ -7,8 +7,8 @@
 namespace marram::cli {
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> before;                 // two rows ago
-  std::vector<std::size_t> last(b.size() + 1);     // the row above
+  std::vector<std::size_t> before;              // two rows ago
+  std::vector<std::size_t> last(b.size() + 1);  // the row above
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
 

@@ -34,7 +34,7 @@ std::set<std::string> described_keys(const std::string& page) {
 
 }  // namespace
 
-TEST_SUITE_BEGIN("cli/config/docs");
+TEST_SUITE_BEGIN("cli/config_docs");
 
 TEST_CASE("docs/config.md describes every key, and no other") {
   const auto page = read_file(MARRAM_SOURCE_DIR "/docs/config.md", 1 << 20);

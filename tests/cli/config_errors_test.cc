@@ -4,7 +4,7 @@
 
 namespace marram::cli {
 
-TEST_SUITE_BEGIN("cli/config/errors");
+TEST_SUITE_BEGIN("cli/config_errors");
 
 TEST_CASE("a mistyped key is refused with its place and the key that was meant") {
   CHECK(problem("[node]\nname = \"a\"\n  data_dri = \"x\"\n") ==
@@ -59,13 +59,15 @@ TEST_CASE("a word that is none of the choices is refused with the nearest") {
         "m.toml:2:14: store.durability must be one of \"fsync\", \"os\", \"memory\", not \"fsnyc\" "
         "(did you mean \"fsync\"?)");
   CHECK(problem("[log]\nlevel = \"loud\"\n") ==
-        "m.toml:2:9: log.level must be one of \"debug\", \"info\", \"warn\", \"error\", not \"loud\"");
+        "m.toml:2:9: log.level must be one of \"debug\", \"info\", \"warn\", \"error\", not "
+        "\"loud\"");
 }
 
 TEST_CASE("sizes, shares and durations that cannot be read are refused with an example") {
-  CHECK(problem("[store]\nmax_bytes = \"1 gig\"\n") ==
-        "m.toml:2:13: store.max_bytes cannot read \"1 gig\" (write a number and one of B, KiB, MiB, "
-        "GiB, TiB, such as 256MiB)");
+  CHECK(
+      problem("[store]\nmax_bytes = \"1 gig\"\n") ==
+      "m.toml:2:13: store.max_bytes cannot read \"1 gig\" (write a number and one of B, KiB, MiB, "
+      "GiB, TiB, such as 256MiB)");
   CHECK(problem("[store]\nreserve_free = \"five\"\n") ==
         "m.toml:2:16: store.reserve_free cannot read \"five\" (write a percentage from 0% to 100%, "
         "such as 5%)");
@@ -141,7 +143,8 @@ TEST_CASE("node and stream names, filters and doubles are checked") {
   CHECK(problem("[node]\ndata_dir = \"\"\n") == "m.toml:2:12: node.data_dir must not be empty");
   CHECK(problem("[[stream]]\nname = \"a\"\ntopics = [\"a/#/b\"]\n")
             .starts_with("m.toml:3:10: stream: \"a\": filter: \"a/#/b\""));
-  CHECK(problem("[[stream]]\nname = \"a\"\n").starts_with("m.toml:1:1: stream: \"a\" has no topics"));
+  CHECK(
+      problem("[[stream]]\nname = \"a\"\n").starts_with("m.toml:1:1: stream: \"a\" has no topics"));
   CHECK(problem("[[stream]]\nname = \"a\"\ntopics = \"a\"\n[[stream]]\nname = \"a\"\ntopics = "
                 "\"b\"\n") == "m.toml:6:10: stream: \"a\" is there twice");
 }

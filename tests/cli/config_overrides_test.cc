@@ -6,7 +6,7 @@
 
 namespace marram::cli {
 
-TEST_SUITE_BEGIN("cli/config/overrides");
+TEST_SUITE_BEGIN("cli/config_overrides");
 
 TEST_CASE("--set wins over the environment, which wins over the file") {
   const std::string text = "[node]\nname = \"file\"\n";
@@ -19,10 +19,10 @@ TEST_CASE("--set wins over the environment, which wins over the file") {
 }
 
 TEST_CASE("an override is read as what its key takes") {
-  const LoadedConfig loaded = load("", {.sets = {"node.name=5", "mqtt.allow_anonymous=true",
-                                                 "limits.headers_max=7", "store.max_bytes=2MiB",
-                                                 "mqtt.listen=mqtt://127.0.0.1:1,mqtt://[::1]:2",
-                                                 "client.listen=[\"tcp://127.0.0.1:7\"]"}});
+  const LoadedConfig loaded =
+      load("", {.sets = {"node.name=5", "mqtt.allow_anonymous=true", "limits.headers_max=7",
+                         "store.max_bytes=2MiB", "mqtt.listen=mqtt://127.0.0.1:1,mqtt://[::1]:2",
+                         "client.listen=[\"tcp://127.0.0.1:7\"]"}});
 
   REQUIRE(loaded.report.problems.empty());
   CHECK(loaded.config.node.name == "5");
@@ -38,9 +38,9 @@ TEST_CASE("keys inside tables and named routes and streams can be overridden") {
   const std::string text =
       "[[stream]]\nname = \"hot-ones\"\ntopics = [\"a\"]\nretain = { age = \"1h\" }\n";
 
-  const LoadedConfig loaded = load(text, {.environment = {{"MARRAM_STREAM__HOT_ONES__TTL", "5m"}},
-                                          .sets = {"stream.hot-ones.retain.age=2h",
-                                                   "mqtt.tls.key_file=k.pem"}});
+  const LoadedConfig loaded =
+      load(text, {.environment = {{"MARRAM_STREAM__HOT_ONES__TTL", "5m"}},
+                  .sets = {"stream.hot-ones.retain.age=2h", "mqtt.tls.key_file=k.pem"}});
 
   REQUIRE(loaded.report.problems.empty());
   CHECK(loaded.config.node.streams[0].retain.age == std::chrono::hours(2));
@@ -59,8 +59,7 @@ TEST_CASE("mistakes in overrides are refused with where they were made") {
         "environment MARRAM_NODE__NAEM: unknown key \"naem\" in [node] (did you mean \"name\"?)");
   CHECK(problem("", {.sets = {"nod.name=x"}}) ==
         "--set nod.name: unknown section \"nod\" (did you mean \"node\"?)");
-  CHECK(problem("", {.sets = {"node.name"}}) ==
-        "--set node.name: write --set section.key=value");
+  CHECK(problem("", {.sets = {"node.name"}}) == "--set node.name: write --set section.key=value");
   CHECK(problem("", {.sets = {"name=x"}}) == "--set name: write --set section.key=value");
   CHECK(problem("", {.environment = {{"MARRAM___NAME", "x"}}}) ==
         "environment MARRAM___NAME: names no key (write MARRAM_SECTION__KEY)");

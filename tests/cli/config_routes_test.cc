@@ -4,7 +4,7 @@
 
 namespace marram::cli {
 
-TEST_SUITE_BEGIN("cli/config/routes");
+TEST_SUITE_BEGIN("cli/config_routes");
 
 namespace {
 

@@ -99,8 +99,7 @@ unsent_bytes_max = "64KiB"
   const mqtt::MqttOptions& mqtt = loaded.config.mqtt;
 
   REQUIRE(loaded.report.problems.empty());
-  CHECK(mqtt.listen ==
-        std::vector<std::string>{"mqtt://127.0.0.1:1884", "mqtts://0.0.0.0:8883"});
+  CHECK(mqtt.listen == std::vector<std::string>{"mqtt://127.0.0.1:1884", "mqtts://0.0.0.0:8883"});
   CHECK(mqtt.users_file == dir / "users.toml");
   CHECK(mqtt.allow_anonymous);
   CHECK(mqtt.tls.certificate_file == dir / "tls/node.pem");
@@ -155,8 +154,7 @@ TEST_CASE("config show prints TOML that says the same again, with the source of 
   REQUIRE(first.report.effective.size() <= second.report.effective.size());
   for (const EffectiveValue& value : first.report.effective) {
     const auto same = [&](const EffectiveValue& other) {
-      return other.section == value.section && other.key == value.key &&
-             other.value == value.value;
+      return other.section == value.section && other.key == value.key && other.value == value.value;
     };
     CHECK_MESSAGE(std::ranges::any_of(second.report.effective, same), value.section, ".",
                   value.key);

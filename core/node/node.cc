@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "core/base/quantity.h"
 #include "core/event/topic.h"
 #include "core/node/broker.h"
 #include "core/node/endpoint.h"
@@ -206,6 +207,23 @@ class EmbeddedNode : public Node {
     });
     parts.endpoint.reset();  // its addresses are free again
     if (parts.store) parts.store->close();
+  }
+
+  Status health(Duration patience) override {
+    if (auto status = usable(); !status) return status;
+    const auto answer = std::make_shared<Handoff<Status>>();
+    // No consumer has this number: a question that changes nothing.
+    constexpr std::uint32_t kNobody = 0;
+    const bool taken = parts_->loop.post([&store = *parts_->store, answer] {
+      store.remove_consumer(kNobody, [answer](const Status& status) { answer->set(status); });
+    });
+    if (!taken) return tl::unexpected(closed_error());
+    const auto status = answer->wait_until(std::chrono::steady_clock::now() + patience);
+    if (!status) {
+      return fail(Errc::TimedOut, fmt::format("node: no answer from its loop and writer within {}",
+                                              duration_text(patience)));
+    }
+    return *status || status->error().code == Errc::NotFound ? Status() : *status;
   }
 
   const std::string& name() const override { return options_.name; }

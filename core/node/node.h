@@ -23,7 +23,7 @@
 namespace marram {
 
 struct NodeOptions {
-  std::string name;                                    // empty: the host's name
+  std::string name;  // empty: the host's name
   std::filesystem::path data_dir = "marram-data";
   std::vector<StreamOptions> streams;
   Durability durability = Durability::Fsync;
@@ -33,7 +33,7 @@ struct NodeOptions {
   // ZeroMQ endpoints for clients: "ipc://PATH" or "tcp://127.0.0.1:PORT" (port 0:
   // any).  Addresses beyond loopback are refused.
   std::vector<std::string> listen;
-  Log* log = nullptr;                                  // null: none; outlives the node
+  Log* log = nullptr;  // null: none; outlives the node
 };
 
 class Node : public Bus {
@@ -46,6 +46,14 @@ class Node : public Bus {
   virtual const std::string& id() const = 0;
   // The endpoints as bound, ports filled in.
   virtual std::vector<std::string> endpoints() const = 0;
+
+  // Asks the loop and the store's writer, in turn; a watchdog is fed by the answer.
+  //
+  // Errors: TimedOut  one of them has not answered within `patience`
+  //         Io, Full, Corrupt  the store accepts nothing at the moment; it goes on
+  //                            trying to open its database by itself
+  //         Closed, Forked
+  virtual Status health(Duration patience) = 0;
 
   // A part of the process (listener, routes) that adds to status_json() under `key`.
   // `report` returns JSON text, is called on any thread, and outlives the node.

@@ -52,6 +52,10 @@ struct LoadedConfig {
 // Reads all of it and reports every problem at once.
 LoadedConfig load_config(const ConfigSources& sources);
 
+// What only a look at other files can tell: the users file, certificates, whether the MQTT
+// listener may listen where it is to, and with `secrets` the routes' secrets.
+std::vector<std::string> deep_problems(const Config& config, bool secrets);
+
 // Every key that load_config() knows: "node.name", "stream.retain.age".
 std::vector<std::string> known_config_keys();
 

@@ -29,10 +29,9 @@ LoadedConfig load(const Options& options) {
 int check(const Options& options) {
   const LoadedConfig loaded = load(options);
   std::size_t problems = loaded.report.problems.size();
-  for (const RouteConfig& route : loaded.config.routes) {
-    if (!options.secrets) break;
-    if (const auto fetched = with_secrets(route); !fetched) {
-      fmt::print(stderr, "{}\n", fetched.error().message);
+  if (problems == 0) {
+    for (const std::string& problem : deep_problems(loaded.config, options.secrets)) {
+      fmt::print(stderr, "{}\n", problem);
       ++problems;
     }
   }

@@ -72,6 +72,9 @@ std::string key_of(const Error& error) { return error.message.substr(0, error.me
 }  // namespace
 
 void read_routes(Section& root, ConfigReport& report, Config& config) {
+  if (root.has("route") && config.node.listen.empty()) {
+    root.problem("route", "reaches the node through client.listen, which is empty");
+  }
   for (Section& section : root.tables("route")) {
     const std::size_t problems = report.problems.size();
     RouteConfig route = read_route(section);
@@ -90,6 +93,22 @@ void read_routes(Section& root, ConfigReport& report, Config& config) {
       section.rejected("name", status.error());
     }
   }
+}
+
+std::vector<std::string> deep_problems(const Config& config, bool secrets) {
+  std::vector<std::string> problems;
+  if (!config.mqtt.listen.empty()) {
+    if (const auto status = mqtt::MqttListener::check(config.mqtt); !status) {
+      problems.push_back(status.error().message);
+    }
+  }
+  for (const RouteConfig& route : config.routes) {
+    if (!secrets) break;
+    if (const auto fetched = with_secrets(route); !fetched) {
+      problems.push_back(fetched.error().message);
+    }
+  }
+  return problems;
 }
 
 Result<RouteOptions> with_secrets(const RouteConfig& route) {

@@ -41,28 +41,47 @@ Result<std::vector<Endpoint>> check_all(const MqttOptions& options) {
   return endpoints;
 }
 
-}  // namespace
+// What the options name, read and checked.
+struct Prepared {
+  std::vector<Endpoint> endpoints;
+  std::optional<Users> users;
+  std::optional<TlsContext> tls;
+};
 
-Result<std::unique_ptr<MqttListener>> MqttListener::open(MqttOptions options, Bus& bus) {
+Result<Prepared> prepare(const MqttOptions& options) {
+  Prepared out;
   auto endpoints = check_all(options);
   if (!endpoints) return tl::unexpected(endpoints.error());
-
-  std::optional<Users> users;
+  out.endpoints = std::move(*endpoints);
   if (!options.users_file.empty()) {
     auto loaded = Users::load(options.users_file);
     if (!loaded) return tl::unexpected(loaded.error());
-    users = std::move(*loaded);
+    out.users = std::move(*loaded);
   }
-  std::optional<TlsContext> tls;
-  for (const Endpoint& endpoint : *endpoints) {
-    if (!endpoint.tls || tls) continue;
+  for (const Endpoint& endpoint : out.endpoints) {
+    if (!endpoint.tls || out.tls) continue;
     auto made = TlsContext::make(options.tls);
     if (!made) return tl::unexpected(made.error());
-    tls = std::move(*made);
+    out.tls = std::move(*made);
   }
+  return out;
+}
 
-  auto server = std::make_unique<Server>(std::move(options), bus, std::move(users), std::move(tls));
-  if (auto status = server->bind(*endpoints); !status) return tl::unexpected(status.error());
+}  // namespace
+
+Status MqttListener::check(const MqttOptions& options) {
+  const auto prepared = prepare(options);
+  return prepared ? Status() : tl::unexpected(prepared.error());
+}
+
+Result<std::unique_ptr<MqttListener>> MqttListener::open(MqttOptions options, Bus& bus) {
+  auto prepared = prepare(options);
+  if (!prepared) return tl::unexpected(prepared.error());
+  auto server = std::make_unique<Server>(std::move(options), bus, std::move(prepared->users),
+                                         std::move(prepared->tls));
+  if (auto status = server->bind(prepared->endpoints); !status) {
+    return tl::unexpected(status.error());
+  }
   if (auto status = server->load_sessions(); !status) return tl::unexpected(status.error());
   server->start();
   return server;

@@ -40,8 +40,14 @@ class MqttListener {
   static Result<std::unique_ptr<MqttListener>> open(MqttOptions options, Bus& bus);
   virtual ~MqttListener() = default;  // closes
 
+  // All that open() would refuse before it binds.  Errors: Config
+  static Status check(const MqttOptions& options);
+
   virtual std::vector<std::string> endpoints() const = 0;  // as bound
   virtual std::string report_json() = 0;                   // for status; any thread
+  // Reads users_file again, for connections to come; those there are stay as they are.
+  // Errors: Config  the file is broken: the old users stay
+  virtual Status reload_users() = 0;
   virtual void close() = 0;
 };
 

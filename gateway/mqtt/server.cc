@@ -38,11 +38,7 @@ Server::Server(MqttOptions options, Bus& bus, std::optional<Users> users,
       buffer_(kBufferBytes) {
   actions_.ids = &ids_;
   actions_.tally = &tally_;
-  if (users_) {
-    passwords_.emplace(*users_, [this](PasswordChecker::Answer answer) {
-      asio::post(io_, [this, answer = std::move(answer)] { on_password(answer); });
-    });
-  }
+  if (users_) set_users(std::move(*users_));
 }
 
 Status Server::bind(const std::vector<Endpoint>& endpoints) {

@@ -41,6 +41,7 @@ class Server : public MqttListener {
 
   std::vector<std::string> endpoints() const override;
   std::string report_json() override;
+  Status reload_users() override;
   void close() override;
 
  private:
@@ -122,6 +123,7 @@ class Server : public MqttListener {
   void act(Connection& connection, const Leave& command);
   void act(Connection& connection, const Close& command);
   void on_password(const PasswordChecker::Answer& answer);
+  void set_users(Users users);
   void take_over(const std::string& client_id);
   void log_end(const Connection& connection, Reason reason);
   void release(Connection& connection);
@@ -160,7 +162,7 @@ class Server : public MqttListener {
   Bus& bus_;
   Log& log_;
   SessionRules rules_;
-  const std::optional<Users> users_;
+  std::optional<Users> users_;
   const std::optional<TlsContext> tls_;
   const AccessPtr everything_ = everything();
 

@@ -1,6 +1,8 @@
 // What sessions ask for.
 #include <fmt/format.h>
 
+#include <boost/asio/post.hpp>
+
 #include "core/base/utf8.h"
 #include "gateway/mqtt/server.h"
 
@@ -103,6 +105,24 @@ void Server::on_password(const PasswordChecker::Answer& answer) {
   with(*connection, [&](Session& session) {
     session.on_authenticated(user ? access_of(*user, answer.user, answer.client_id) : nullptr,
                              Reason::BadUserOrPassword, actions_);
+  });
+}
+
+Status Server::reload_users() {
+  if (options_.users_file.empty()) return {};
+  auto users = Users::load(options_.users_file);
+  if (!users) return tl::unexpected(users.error());
+  boost::asio::post(io_, [this, users = std::move(*users)] { set_users(users); });
+  return {};
+}
+
+// A new checker has nothing remembered.  What the old one was asked goes without an
+// answer: that connection is left when its time for CONNECT is over.
+void Server::set_users(Users users) {
+  passwords_.reset();
+  users_ = std::move(users);
+  passwords_.emplace(*users_, [this](PasswordChecker::Answer answer) {
+    boost::asio::post(io_, [this, answer = std::move(answer)] { on_password(answer); });
   });
 }
 

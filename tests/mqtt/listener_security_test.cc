@@ -122,6 +122,40 @@ TEST_CASE("users get in with their password and may do what the file says; other
   CHECK(enter(again, "pump", "wrong again") == "connack 86");
 }
 
+TEST_CASE(
+    "users are read again when asked, for connections to come; a broken file changes nothing") {
+  TempDir dir;
+  const auto write_user = [&](const std::string& name) {
+    return dir.write("users.toml", fmt::format("[[user]]\nname = \"{}\"\npassword_hash = \"{}\"\n"
+                                               "publish = [\"#\"]\n",
+                                               name, *hash_password("secret")));
+  };
+  ListenerFixture fixture(
+      MqttOptions{.listen = {"mqtt://127.0.0.1:0"}, .users_file = write_user("old")});
+  const auto enter = [&](RawClient& client, std::string_view id, std::string_view user) {
+    return client.connect(Connect{.client_id = id, .user = user, .password = "secret"});
+  };
+  RawClient before(fixture.at);
+  REQUIRE(enter(before, "c1", "old") == "connack 0");
+
+  write_user("new");
+  CHECK(fixture.listener->reload_users().has_value());
+
+  RawClient old(fixture.at);
+  CHECK(enter(old, "c2", "old") == "connack 86");
+  RawClient fresh(fixture.at);
+  CHECK(enter(fresh, "c3", "new") == "connack 0");
+  before.publish("a", "x", 1);
+  CHECK(before.next() == "puback id1");
+
+  dir.write("users.toml", "[[user]]\nnmae = 1\n");
+  const auto broken = fixture.listener->reload_users();
+  REQUIRE_FALSE(broken);
+  CHECK(broken.error().code == Errc::Config);
+  RawClient still(fixture.at);
+  CHECK(enter(still, "c4", "new") == "connack 0");
+}
+
 TEST_CASE("an empty users file lets nobody in") {
   TempDir dir;
   ListenerFixture fixture(

@@ -35,8 +35,8 @@ Consumer::Member wishes(const SubscribeOptions& options) {
 Status check_filters(const std::vector<std::string>& filters, const Limits& limits) {
   if (filters.size() > limits.filters_per_consumer_max) {
     return fail(Errc::TooLarge, fmt::format("subscribe: {} filters, over the limit of {} (raise "
-                                            "limits.filters_per_consumer_max)", filters.size(),
-                                            limits.filters_per_consumer_max));
+                                            "limits.filters_per_consumer_max)",
+                                            filters.size(), limits.filters_per_consumer_max));
   }
   for (const std::string& filter : filters) {
     if (auto status = check_filter(filter, limits); !status) return status;
@@ -63,12 +63,13 @@ Status Broker::Body::check(const SubscribeOptions& wanted) const {
   }
   if (readers.size() < limits.consumers_max || by_name.contains(wanted.name)) return {};
   return fail(Errc::TooLarge, fmt::format("subscribe: {} consumers are there already (raise "
-                                          "limits.consumers_max, or remove some)", readers.size()));
+                                          "limits.consumers_max, or remove some)",
+                                          readers.size()));
 }
 
 void Broker::open(SubscriptionId id, SubscribeOptions options, ListenerPtr listener) {
-  options.in_flight_bytes_max =
-      std::clamp<std::size_t>(options.in_flight_bytes_max, 1, body_->options.limits.in_flight_bytes_max);
+  options.in_flight_bytes_max = std::clamp<std::size_t>(options.in_flight_bytes_max, 1,
+                                                        body_->options.limits.in_flight_bytes_max);
   if (auto status = body_->check(options); !status) {
     listener->notify(Ended{id, status.error()});
   } else if (options.name.empty()) {
@@ -93,9 +94,12 @@ void Broker::Body::open_ephemeral(SubscriptionId id, SubscribeOptions wanted,
 void Broker::Body::open_durable(SubscriptionId id, SubscribeOptions wanted, ListenerPtr listener) {
   if (Reader* const known = find_name(wanted.name)) {
     if (known->removing || (known->member != 0 && !wanted.take_over)) {
-      listener->notify(Ended{id, {Errc::Busy, fmt::format(
-          "subscribe: consumer \"{}\" has a member already (close it first, or take over)",
-          wanted.name)}});
+      listener->notify(Ended{
+          id,
+          {Errc::Busy,
+           fmt::format(
+               "subscribe: consumer \"{}\" has a member already (close it first, or take over)",
+               wanted.name)}});
       return;
     }
     take_over(*known, id, wanted, std::move(listener));
@@ -118,15 +122,16 @@ void Broker::Body::take_over(Reader& reader, SubscriptionId id, const SubscribeO
                              ListenerPtr listener) {
   if (reader.member != 0) {
     end_member(reader, {Errc::Busy, fmt::format("subscribe: another member took consumer \"{}\" "
-                                                "over", reader.name)});
+                                                "over",
+                                                reader.name)});
   }
   reader.member = id;
   reader.listener = std::move(listener);
   reader.wishes = wishes(wanted);
   by_member[id] = &reader;
   auto filters = reader.consumer->filters().replaced_by(wanted.filters, recorded);
-  const bool changed = filters != reader.consumer->filters().filters() ||
-                       wanted.attributes != reader.attributes;
+  const bool changed =
+      filters != reader.consumer->filters().filters() || wanted.attributes != reader.attributes;
   if (changed) set_filters(reader, std::move(filters));
   reader.attributes = wanted.attributes;
   const WallTime wall = options.clock->wall();

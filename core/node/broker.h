@@ -40,8 +40,8 @@ class Broker {
     std::string name;
     std::string data_dir;
     const Clock* clock = &Clock::system();
-    Log* log = nullptr;                // null: none
-    Reporters* reporters = nullptr;    // null: none
+    Log* log = nullptr;              // null: none
+    Reporters* reporters = nullptr;  // null: none
     std::size_t reads_max = 16;
   };
   // Runs a task on the loop thread, later; called from any thread.

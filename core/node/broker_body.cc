@@ -32,8 +32,8 @@ Broker::Body::Body(Store& the_store, Post the_post, Options the_options)
   for (const LogRecord& log : store.logs()) logs.add(known(log));
   for (ConsumerRecord& stored : store.consumers()) {
     Reader& reader = add_reader(
-        stored.name, Consumer({.durable = true, .start = stored.start, .filters = {}}, logs,
-                              stored.cursors));
+        stored.name,
+        Consumer({.durable = true, .start = stored.start, .filters = {}}, logs, stored.cursors));
     reader.no = stored.no;
     reader.start = stored.start;
     reader.attributes = std::move(stored.attributes);
@@ -176,8 +176,13 @@ void Broker::Body::carry_out(Reader& reader) {
 
 void Broker::Body::read(std::uint32_t slot, const ReadLog& read) {
   if (const auto part = tail.find(read.log, read.after + 1)) {
-    answers.push_back({slot, {.log = read.log, .after = read.after, .upto = part->upto,
-                              .batch = part->batch, .gaps = {}, .filtered = false}});
+    answers.push_back({slot,
+                       {.log = read.log,
+                        .after = read.after,
+                        .upto = part->upto,
+                        .batch = part->batch,
+                        .gaps = {},
+                        .filtered = false}});
     return;
   }
   waiting_reads.push_back({slot, read});

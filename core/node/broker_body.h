@@ -25,9 +25,9 @@ namespace marram {
 struct Broker::Body {
   // One reader: a consumer, and the member it has at the moment.
   struct Reader {
-    std::uint32_t slot = 0;              // never used twice
-    std::uint32_t no = 0;                // in the store; 0: ephemeral, or not stored yet
-    std::string name;                    // empty: ephemeral
+    std::uint32_t slot = 0;  // never used twice
+    std::uint32_t no = 0;    // in the store; 0: ephemeral, or not stored yet
+    std::string name;        // empty: ephemeral
     Start start;
     std::string attributes;
     WallTime created{};
@@ -35,8 +35,8 @@ struct Broker::Body {
     std::unique_ptr<Consumer> consumer;
     SubscriptionId member = 0;
     ListenerPtr listener;
-    Consumer::Member wishes;             // of the member
-    bool opening = false;                // the member waits for the store
+    Consumer::Member wishes;  // of the member
+    bool opening = false;     // the member waits for the store
     bool removing = false;
     bool dirty = false;
     std::vector<std::uint32_t> indices;  // of the batch that is being told
@@ -90,21 +90,21 @@ struct Broker::Body {
   Options options;
   LogTable logs;
   Tail tail;
-  WallTime recorded{};                   // of the last commit that was told
+  WallTime recorded{};  // of the last commit that was told
   std::unordered_map<std::uint32_t, std::unique_ptr<Reader>> readers;
   std::map<std::string, Reader*, std::less<>> by_name;
   std::unordered_map<SubscriptionId, Reader*> by_member;
   std::unordered_map<std::uint32_t, Reader*> by_no;
   FilterTrie trie;
   std::unordered_map<std::string, std::vector<std::uint32_t>> matched;  // topic: slots
-  std::string topic_key;                 // to look into it
+  std::string topic_key;                                                // to look into it
   std::vector<std::uint32_t> dirty;
   std::vector<std::uint32_t> touched;
   std::vector<LogRange> ranges;
   Actions actions;
   std::deque<PendingRead> waiting_reads;
   std::size_t reads = 0;
-  std::vector<Answer> answers;           // from the tail
+  std::vector<Answer> answers;  // from the tail
   std::vector<CursorMove> moves;
   using Wake = std::pair<TimePoint, std::uint32_t>;
   std::priority_queue<Wake, std::vector<Wake>, std::greater<>> wakes;

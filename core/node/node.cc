@@ -145,10 +145,9 @@ class EmbeddedNode : public Node {
   void change(SubscriptionId id, std::vector<std::string> filters,
               std::string attributes) override {
     if (!usable()) return;
-    parts_->loop.post([&broker = *parts_->broker, id, filters = std::move(filters),
-                       attributes = std::move(attributes)] {
-      broker.change(id, filters, attributes);
-    });
+    parts_->loop.post(
+        [&broker = *parts_->broker, id, filters = std::move(filters),
+         attributes = std::move(attributes)] { broker.change(id, filters, attributes); });
   }
 
   void settle(SubscriptionId id, std::span<const Position> positions, Settle how,
@@ -168,8 +167,8 @@ class EmbeddedNode : public Node {
   void remove_consumer(std::string name, ListenerPtr listener, std::uint64_t token) override {
     Status status = usable();
     if (status) {
-      const bool taken = parts_->loop.post(
-          [&broker = *parts_->broker, name = std::move(name), listener, token] {
+      const bool taken =
+          parts_->loop.post([&broker = *parts_->broker, name = std::move(name), listener, token] {
             broker.remove_consumer(name, listener, token);
           });
       if (taken) return;
@@ -240,8 +239,9 @@ class EmbeddedNode : public Node {
 
   Status usable() const {
     if (forked()) {
-      return fail(Errc::Forked, "node: opened before fork(), and of use in the parent only (open "
-                                "another one in the child, or connect to this one)");
+      return fail(Errc::Forked,
+                  "node: opened before fork(), and of use in the parent only (open "
+                  "another one in the child, or connect to this one)");
     }
     return closed_ ? Status(tl::unexpected(closed_error())) : Status();
   }

@@ -33,8 +33,9 @@ class Board {
     const Backlog backlog = scene.backlog();
     const Sum sum = scene.tally().sum();
     if (!live_) {
-      fmt::print(out_, "{}  sent {:>6}  acknowledged {:>6}  delivered {:>6}  backlog {:>6}  "
-                       "oldest {:>4.0f}s\n",
+      fmt::print(out_,
+                 "{}  sent {:>6}  acknowledged {:>6}  delivered {:>6}  backlog {:>6}  "
+                 "oldest {:>4.0f}s\n",
                  elapsed(), sum.sent, sum.acknowledged, sum.delivered, backlog.events,
                  backlog.oldest_age_s);
       out_.flush();
@@ -120,7 +121,8 @@ class Demo {
     board_.say("devices stop when all they sent is acknowledged");
     return wait_for([&] { return scene_->devices_done(); })
                ? wait_drained()
-               : fail(Errc::TimedOut, "demo: the node did not acknowledge everything within a minute");
+               : fail(Errc::TimedOut,
+                      "demo: the node did not acknowledge everything within a minute");
   }
 
   Status wait_drained() {

@@ -10,7 +10,7 @@
 namespace marram::cli {
 
 struct DemoOptions {
-  std::string broker;      // mqtt://HOST:PORT; empty: a second Marram node
+  std::string broker;  // mqtt://HOST:PORT; empty: a second Marram node
   std::size_t devices = 12;
   double rate_per_s = 20;  // of each device
   double pace = 1;         // of the acts: 0.2 is five times as fast

@@ -44,8 +44,9 @@ void add_drill(CLI::App& drill, const std::string& name, const std::string& what
   one->add_option("--broker", options->broker,
                   "mqtt://HOST:PORT of the broker outside (default: a second node)");
   one->add_flag("--json", options->json, "Print JSON");
-  one->callback(
-      [&chosen, options] { chosen = [options] { return finish(run_drill(*options, std::cout)); }; });
+  one->callback([&chosen, options] {
+    chosen = [options] { return finish(run_drill(*options, std::cout)); };
+  });
 }
 
 }  // namespace

@@ -65,10 +65,11 @@ class Drill {
     while (!condition()) {
       if (Clock::system().now() > until) {
         const Sum sum = scene_->tally().sum();
-        return fail(Errc::TimedOut,
-                    fmt::format("drill: not everything was {} within {}: sent {}, acknowledged {}, "
-                                "delivered {}", what, duration_text(kPatience), sum.sent,
-                                sum.acknowledged, sum.delivered));
+        return fail(
+            Errc::TimedOut,
+            fmt::format("drill: not everything was {} within {}: sent {}, acknowledged {}, "
+                        "delivered {}",
+                        what, duration_text(kPatience), sum.sent, sum.acknowledged, sum.delivered));
       }
       scene_->poll(std::chrono::milliseconds(5));
     }

@@ -12,12 +12,12 @@
 namespace marram::cli {
 
 struct DrillOptions {
-  bool kill = false;               // kill -9 of the node at a random moment, too
-  std::uint64_t messages = 5000;   // of all devices together
+  bool kill = false;              // kill -9 of the node at a random moment, too
+  std::uint64_t messages = 5000;  // of all devices together
   std::size_t devices = 10;
   std::size_t window = 20;
   std::size_t rounds = 1;
-  std::string broker;              // mqtt://HOST:PORT; empty: a second Marram node
+  std::string broker;  // mqtt://HOST:PORT; empty: a second Marram node
   bool json = false;
 };
 

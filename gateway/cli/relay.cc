@@ -41,15 +41,15 @@ class Pipe : public std::enable_shared_from_this<Pipe> {
   using Buffer = std::array<char, 16 << 10>;
 
   void carry(tcp::socket& from, tcp::socket& to, Buffer& buffer) {
-    from.async_read_some(
-        asio::buffer(buffer), [&, self = shared_from_this()](const error_code& error, auto size) {
-          if (error) return self->close();
-          asio::async_write(to, asio::buffer(buffer, size),
-                            [&, self](const error_code& failed, std::size_t) {
-                              if (failed) return self->close();
-                              self->carry(from, to, buffer);
-                            });
-        });
+    from.async_read_some(asio::buffer(buffer),
+                         [&, self = shared_from_this()](const error_code& error, auto size) {
+                           if (error) return self->close();
+                           asio::async_write(to, asio::buffer(buffer, size),
+                                             [&, self](const error_code& failed, std::size_t) {
+                                               if (failed) return self->close();
+                                               self->carry(from, to, buffer);
+                                             });
+                         });
   }
 
   tcp::socket near_;

@@ -48,7 +48,8 @@ class Service {
       : daemon_(daemon), reload_(reload), signals_(signals), notifier_(notifier), log_(log) {}
 
   Status run() {
-    const Duration every = std::min(kHealthEvery, notifier_.watchdog_every().value_or(kHealthEvery));
+    const Duration every =
+        std::min(kHealthEvery, notifier_.watchdog_every().value_or(kHealthEvery));
     for (;;) {
       pollfd wanted{signals_.fd(), POLLIN, 0};
       ::poll(&wanted, 1, static_cast<int>(every.count() / 1000));

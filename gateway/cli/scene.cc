@@ -97,8 +97,9 @@ Status Scene::prepare() {
   const auto target = parse_route_target(broker_);
   if (!target) return tl::unexpected(target.error());
   if (target->tls) {
-    return fail(Errc::Unsupported, "scene: the uplink is a relay, which TLS would not let pass "
-                                   "(give the broker as mqtt://HOST:PORT)");
+    return fail(Errc::Unsupported,
+                "scene: the uplink is a relay, which TLS would not let pass "
+                "(give the broker as mqtt://HOST:PORT)");
   }
   auto uplink = Relay::open(target->host, target->port);
   if (!uplink) return tl::unexpected(uplink.error());
@@ -115,14 +116,14 @@ Result<Process> Scene::start_run(const std::string& name, std::uint16_t port,
       "[node]\nname = \"{0}\"\ndata_dir = \"{1}/{0}\"\n\n"
       "[mqtt]\nlisten = [\"mqtt://127.0.0.1:{2}\"]\n\n{3}",
       name, folder_.string(), port, routes);
-  auto process = Process::start({.arguments = {own_executable(), "run", "-c", config.string()},
-                                 .stderr_file = log.string()});
+  auto process = Process::start(
+      {.arguments = {own_executable(), "run", "-c", config.string()}, .stderr_file = log.string()});
   if (!process) return process;
   const TimePoint until = Clock::system().now() + kStartWithin;
   while (!answers(port)) {
     if (process->exit_code() || Clock::system().now() > until) {
-      return fail(Errc::TimedOut, fmt::format("scene: the node \"{}\" does not start:\n{}", name,
-                                              tail_of(log)));
+      return fail(Errc::TimedOut,
+                  fmt::format("scene: the node \"{}\" does not start:\n{}", name, tail_of(log)));
     }
     ::usleep(20'000);
   }
@@ -139,9 +140,9 @@ Status Scene::start_broker() {
 }
 
 Status Scene::start_node() {
-  const std::string route = fmt::format(
-      "[[route]]\nname = \"cloud\"\nfrom = [\"{}/#\"]\nto = \"mqtt://127.0.0.1:{}\"\n", topics_,
-      uplink_->port());
+  const std::string route =
+      fmt::format("[[route]]\nname = \"cloud\"\nfrom = [\"{}/#\"]\nto = \"mqtt://127.0.0.1:{}\"\n",
+                  topics_, uplink_->port());
   auto process = start_run("gateway", node_port_, route);
   if (!process) return tl::unexpected(process.error());
   node_ = std::move(*process);
@@ -170,21 +171,22 @@ Status Scene::start_collector() {
     }
     ::usleep(20'000);
   }
-  return fail(Errc::TimedOut, fmt::format("scene: cannot subscribe at {} (is the broker there?)\n{}",
-                                          broker_, tail_of(folder_ / "collector.log")));
+  return fail(Errc::TimedOut,
+              fmt::format("scene: cannot subscribe at {} (is the broker there?)\n{}", broker_,
+                          tail_of(folder_ / "collector.log")));
 }
 
 Status Scene::start_devices() {
   for (std::size_t i = 1; i <= options_.devices; ++i) {
     const std::string name = fmt::format("dev-{:02}", i);
-    auto process = Process::start(
-        {.arguments = {own_executable(), "device", "publish", "--url",
-                       fmt::format("mqtt://127.0.0.1:{}", node_port_), "--client", name, "--topic",
-                       fmt::format("{}/{}/reading", topics_, name), "--count",
-                       std::to_string(options_.readings), "--rate",
-                       std::to_string(options_.rate_per_s), "--window",
-                       std::to_string(options_.window)},
-         .stderr_file = (folder_ / "devices.log").string()});
+    auto process =
+        Process::start({.arguments = {own_executable(), "device", "publish", "--url",
+                                      fmt::format("mqtt://127.0.0.1:{}", node_port_), "--client",
+                                      name, "--topic", fmt::format("{}/{}/reading", topics_, name),
+                                      "--count", std::to_string(options_.readings), "--rate",
+                                      std::to_string(options_.rate_per_s), "--window",
+                                      std::to_string(options_.window)},
+                        .stderr_file = (folder_ / "devices.log").string()});
     if (!process) return tl::unexpected(process.error());
     devices_.push_back(std::move(*process));
     device_names_.push_back(name);
@@ -220,10 +222,10 @@ void Scene::poll(Duration at_most) {
 
 Client* Scene::client() {
   if (client_ || !node_) return client_.get();
-  auto client = Client::connect(
-      {.endpoint = "ipc://" + (folder_ / "gateway" / "marram.sock").string(),
-       .name = "scene",
-       .connect_timeout = std::chrono::milliseconds(500)});
+  auto client =
+      Client::connect({.endpoint = "ipc://" + (folder_ / "gateway" / "marram.sock").string(),
+                       .name = "scene",
+                       .connect_timeout = std::chrono::milliseconds(500)});
   if (client) client_ = std::move(*client);
   return client_.get();
 }
@@ -248,8 +250,9 @@ Backlog Scene::backlog() {
 Result<std::uint64_t> Scene::count_stored() {
   Client* const node = client();
   if (node == nullptr) return fail(Errc::Unreachable, "scene: the node does not answer");
-  auto reader = node->subscribe(
-      {.filters = {topics_ + "/#"}, .start = Start{.at = Start::At::Earliest}, .auto_settle = true});
+  auto reader = node->subscribe({.filters = {topics_ + "/#"},
+                                 .start = Start{.at = Start::At::Earliest},
+                                 .auto_settle = true});
   if (!reader) return tl::unexpected(reader.error());
   std::set<std::string> readings;
   for (;;) {

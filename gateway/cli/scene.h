@@ -22,16 +22,16 @@
 namespace marram::cli {
 
 struct SceneOptions {
-  std::string broker;              // mqtt://HOST:PORT; empty: a second Marram node
+  std::string broker;  // mqtt://HOST:PORT; empty: a second Marram node
   std::size_t devices = 10;
-  std::uint64_t readings = 0;      // of each device; 0: until they are stopped
-  double rate_per_s = 0;           // of each device; 0: as fast as its window allows
-  std::size_t window = 20;         // unacknowledged readings of a device
+  std::uint64_t readings = 0;  // of each device; 0: until they are stopped
+  double rate_per_s = 0;       // of each device; 0: as fast as its window allows
+  std::size_t window = 20;     // unacknowledged readings of a device
 };
 
 // What the node says of itself.
 struct Backlog {
-  std::uint64_t events = 0;        // stored and not yet delivered outside
+  std::uint64_t events = 0;  // stored and not yet delivered outside
   double oldest_age_s = 0;
 };
 
@@ -43,13 +43,13 @@ class Scene {
   ~Scene();  // ends all processes, removes the folder
 
   Status start_devices();
-  void stop_devices();             // what is sent is still waited for
-  bool devices_done();             // all ended, their readings acknowledged
+  void stop_devices();  // what is sent is still waited for
+  bool devices_done();  // all ended, their readings acknowledged
 
   void cut() { uplink_->cut(); }
   void heal() { uplink_->heal(); }
-  void kill_node();                // kill -9, waits until it is gone
-  Status start_node();             // waits until it takes connections
+  void kill_node();     // kill -9, waits until it is gone
+  Status start_node();  // waits until it takes connections
   bool node_is_up() const { return node_.has_value(); }
 
   // Takes what the processes printed, waiting up to `at_most` for it.
@@ -65,13 +65,12 @@ class Scene {
   Status prepare();
   Status start_broker();
   Status start_collector();
-  Result<Process> start_run(const std::string& name, std::uint16_t port,
-                            const std::string& routes);
+  Result<Process> start_run(const std::string& name, std::uint16_t port, const std::string& routes);
   Client* client();
 
   SceneOptions options_;
   std::filesystem::path folder_;
-  std::string topics_;             // "demo/<random>": readings of this scene alone
+  std::string topics_;  // "demo/<random>": readings of this scene alone
   std::uint16_t node_port_ = 0;
   std::string broker_;
   std::unique_ptr<Relay> uplink_;

@@ -10,9 +10,9 @@
 namespace marram::cli {
 
 struct DeviceTally {
-  std::uint64_t sent = 0;          // highest number published at least once
+  std::uint64_t sent = 0;  // highest number published at least once
   std::uint64_t acknowledged = 0;
-  std::uint64_t delivered = 0;     // different readings that arrived outside
+  std::uint64_t delivered = 0;  // different readings that arrived outside
 };
 
 struct Sum {

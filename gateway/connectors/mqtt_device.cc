@@ -229,8 +229,8 @@ class Device {
     const std::string payload =
         fmt::format(R"({{"device":"{}","n":{},"celsius":{:.1f}}})", options_.client_id, number,
                     20 + static_cast<double>(number % 50) / 10);
-    return dialler_.connection()->publish(
-        options_.topic, payload, fmt::format("{}-{}", options_.client_id, number), number);
+    return dialler_.connection()->publish(options_.topic, payload,
+                                          fmt::format("{}-{}", options_.client_id, number), number);
   }
 
   DeviceOptions options_;

@@ -107,7 +107,8 @@ TEST_CASE("a nacked event and the later ones of its key come again in order") {
   for (const char* payload : {"1", "2", "3"}) publish(*node, "t", payload);
   std::vector<marram::Position> positions;
   while (positions.size() < 3) {
-    for (const auto& delivery : *reader->fetch(3, 10s)) positions.push_back(delivery.event->position);
+    for (const auto& delivery : *reader->fetch(3, 10s))
+      positions.push_back(delivery.event->position);
   }
 
   reader->nack(positions[1]);

@@ -1,0 +1,50 @@
+"""Options and fixtures; the program is $MARRAM, else build/marram, else build-dev/marram."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from processes import Site
+
+ROOT = Path(__file__).parents[2]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rounds", type=int, default=2, help="how often each drill is run")
+    parser.addoption("--seed", type=int, default=None, help="of the moments of the kills")
+
+
+@pytest.fixture(scope="session")
+def program() -> Path:
+    for path in (os.environ.get("MARRAM"), ROOT / "build/marram", ROOT / "build-dev/marram"):
+        if path and Path(path).exists():
+            return Path(path)
+    pytest.fail("no program to test: ./dev build")
+
+
+@pytest.fixture
+def new_site(program: Path, tmp_path: Path) -> Iterator[Callable[[], Site]]:
+    """Make sites: each call ends the one before."""
+    sites: list[Site] = []
+
+    def make() -> Site:
+        for old in sites:
+            old.close()
+            shutil.rmtree(old.folder, ignore_errors=True)
+        folder = tmp_path / f"site-{len(sites)}"
+        folder.mkdir()
+        sites.append(Site(program, folder))
+        return sites[-1]
+
+    yield make
+    for site in sites:
+        site.close()
+
+
+@pytest.fixture
+def site(new_site: Callable[[], Site]) -> Site:
+    return new_site()

@@ -77,7 +77,7 @@ def test_a_wrong_password_pauses_the_route_and_keeps_the_queue(site: Site, proto
     broker = site.mosquitto(f"allow_anonymous false\npassword_file {users}\n")
     broker.start()
     secret = site.folder / "password"
-    secret.write_text("wrong")
+    secret.write_text("s3cr3t-but-bad")
     secret.chmod(0o600)
     node = site.node(
         f'[[route]]\nname = "cloud"\nfrom = ["plant/#"]\nto = "{broker.url}"\n'
@@ -87,7 +87,7 @@ def test_a_wrong_password_pauses_the_route_and_keeps_the_queue(site: Site, proto
     publish(node.port, "plant/x", "1")
     wait_for("the pause", lambda: node.route()["state"] == "paused")
     assert node.backlog() == 1
-    assert "wrong" not in node.log.read_text()
+    assert "s3cr3t" not in node.log.read_text()
 
     node.stop()
     secret.write_text("right")

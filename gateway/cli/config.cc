@@ -109,6 +109,8 @@ void read_mqtt_limits(Section limits, mqtt::MqttLimits& out) {
   limits.seconds("session_expiry_max", out.session_expiry_max);
   limits.seconds("keep_alive_max", out.keep_alive_max);
   limits.bytes("unsent_bytes_max", out.unsent_bytes_max, 1024);
+  limits.bytes("unfinished_bytes_max", out.unfinished_bytes_max, 64 << 10);
+  limits.integer("in_flight_max", out.in_flight_max, 1, 32'767);
   limits.finish();
 }
 

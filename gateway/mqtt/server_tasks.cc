@@ -117,7 +117,7 @@ Status Server::reload_users() {
 }
 
 // A new checker has nothing remembered.  What the old one was asked goes without an
-// answer: that connection is left when its time for CONNECT is over.
+// answer: that connection is told to try again when its time is over.
 void Server::set_users(Users users) {
   passwords_.reset();
   users_ = std::move(users);

@@ -2,6 +2,13 @@
 
 namespace marram::mqtt {
 
+namespace {
+
+// For a password that waits behind many others, or behind a new users file.
+constexpr Duration kProvingTakes = std::chrono::seconds(60);
+
+}  // namespace
+
 Reason reason_of(const Status& status) {
   if (status) return Reason::Success;
   switch (status.error().code) {
@@ -36,6 +43,7 @@ std::size_t Session::packet_bytes_max() const {
 
 std::optional<TimePoint> Session::wake_at() const {
   if (state_ == State::Silent) return last_packet_ + rules_.mqtt.connect_within;
+  if (state_ == State::Proving) return last_packet_ + kProvingTakes;
   if (state_ != State::Connected || keep_alive_s_ == 0) return {};
   return last_packet_ + std::chrono::milliseconds(1500) * keep_alive_s_;
 }
@@ -47,6 +55,7 @@ void Session::on_tick(TimePoint now, Actions& out) {
     disconnect(Reason::KeepAliveTimeout, "", out);
     return;
   }
+  if (state_ == State::Proving) return refuse_connect(Reason::ServerBusy, {}, out);
   end(false, Reason::KeepAliveTimeout, out);
 }
 

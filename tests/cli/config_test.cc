@@ -94,6 +94,8 @@ receive_maximum = 20
 session_expiry_max = "1d"
 keep_alive_max = "10m"
 unsent_bytes_max = "64KiB"
+unfinished_bytes_max = "1MiB"
+in_flight_max = 30
 )");
   const LoadedConfig loaded = load_config({.file = file});
   const mqtt::MqttOptions& mqtt = loaded.config.mqtt;
@@ -115,6 +117,8 @@ unsent_bytes_max = "64KiB"
   CHECK(mqtt.limits.session_expiry_max == 24h);
   CHECK(mqtt.limits.keep_alive_max == 10min);
   CHECK(mqtt.limits.unsent_bytes_max == 64 << 10);
+  CHECK(mqtt.limits.unfinished_bytes_max == 1 << 20);
+  CHECK(mqtt.limits.in_flight_max == 30);
 }
 
 TEST_CASE("an empty listen turns a listener off") {

@@ -205,6 +205,16 @@ TEST_CASE("a wrong password is refused, and so is a stranger") {
   CHECK(stranger.words() == "connack 87, close lingering");
 }
 
+TEST_CASE("who waits for an answer about its password for too long is told to try again") {
+  SessionScript script(Version::V311);
+  script.connect();
+  script.words();
+  script.tick(59s);
+  CHECK(script.words().empty());
+  script.tick(1s);
+  CHECK(script.words() == "connack 3, close lingering");
+}
+
 TEST_CASE("packets that come before the answer wait with the listener") {
   SessionScript script;
   script.connect();

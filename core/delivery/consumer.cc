@@ -237,8 +237,8 @@ bool Consumer::ask_again(Lane& lane, TimePoint now, Actions& out) {
 void Consumer::ask_next(Lane& lane, Track& track, TimePoint now, Actions& out) {
   if (track.retry_at > now || !worth_asking()) return;
   const std::size_t events = member_->in_flight_max - places_;
-  const std::size_t bytes = member_->in_flight_bytes_max - std::min(places_bytes_,
-                                                                    member_->in_flight_bytes_max);
+  const std::size_t bytes =
+      member_->in_flight_bytes_max - std::min(places_bytes_, member_->in_flight_bytes_max);
   lane.reading = Reading::Next;
   out.push_back(ReadLog{track.log, track.position, std::min(kReadEventsMax, events),
                         std::clamp<std::size_t>(bytes, 1, kReadBytesMax)});
@@ -339,14 +339,20 @@ void Consumer::plan(TimePoint now) {
   }
 }
 
+bool Consumer::live() const {
+  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
+    return std::any_of(lane->tracks.begin(), lane->tracks.end(),
+                       [](const auto& track) { return track->live; });
+  });
+}
+
 std::uint64_t Consumer::backlog() const {
   std::uint64_t count = 0;
   for (const auto& lane : lanes_) {
     for (const auto& track : lane->tracks) {
       count += static_cast<std::uint64_t>(
-          std::count_if(track->window.begin(), track->window.end(), [](const Entry& entry) {
-            return entry.state != Window::State::Settled;
-          }));
+          std::count_if(track->window.begin(), track->window.end(),
+                        [](const Entry& entry) { return entry.state != Window::State::Settled; }));
       if (!seen_all(*track)) count += head(*track) - std::min(head(*track), track->position);
     }
   }

@@ -77,9 +77,9 @@ struct Stretch {
   std::uint32_t log = 0;
   std::uint64_t after = 0;
   std::uint64_t upto = 0;
-  EventBatchPtr batch;           // in order; may hold events of other logs too; null: none
-  std::vector<Gap> gaps;         // in order
-  bool filtered = false;         // `batch` has only what matches
+  EventBatchPtr batch;    // in order; may hold events of other logs too; null: none
+  std::vector<Gap> gaps;  // in order
+  bool filtered = false;  // `batch` has only what matches
 };
 
 class Consumer {
@@ -93,7 +93,7 @@ class Consumer {
   struct Member {
     std::size_t in_flight_max = 1000;
     std::size_t in_flight_bytes_max = 8 << 20;
-    Duration ack_wait{};         // 0: never hand out again by itself
+    Duration ack_wait{};  // 0: never hand out again by itself
   };
   using Cursors = std::map<std::uint32_t, std::uint64_t>;
 
@@ -137,9 +137,10 @@ class Consumer {
   const Cursors& begins() const { return begins_; }
   void forget_begins() { begins_ = {}; }
   std::size_t in_flight() const { return out_; }
-  std::uint64_t backlog() const;         // by positions where it is behind
-  bool backlog_exact() const;            // all of these match
+  std::uint64_t backlog() const;           // by positions where it is behind
+  bool backlog_exact() const;              // all of these match
   std::optional<WallTime> oldest() const;  // empty: nothing, or not known
+  bool live() const;                       // in some log
   std::uint64_t settled() const { return settled_; }
   std::uint64_t redelivered() const { return redelivered_; }
   std::uint64_t expired() const { return expired_; }
@@ -169,9 +170,9 @@ class Consumer {
   struct Lane {
     std::uint32_t no = 0;
     Reading reading = Reading::No;
-    bool stale = false;          // the answer to come is not wanted any more
-    TimePoint asked_at{};        // Again: for what was due then
-    bool failed = false;         // some entry is marked
+    bool stale = false;                               // the answer to come is not wanted any more
+    TimePoint asked_at{};                             // Again: for what was due then
+    bool failed = false;                              // some entry is marked
     std::vector<std::unique_ptr<Track>> tracks;       // oldest epoch first
     std::unordered_map<std::uint64_t, Hold> waiting;  // keys with Waiting entries
   };
@@ -236,10 +237,10 @@ class Consumer {
   std::vector<std::unique_ptr<Lane>> lanes_;
   Fifo<HandOut> hand_outs_;
   std::optional<TimePoint> wake_at_;
-  bool full_ = false;             // the next event found no room
-  std::size_t places_ = 0;        // of the window, taken
+  bool full_ = false;       // the next event found no room
+  std::size_t places_ = 0;  // of the window, taken
   std::size_t places_bytes_ = 0;
-  std::size_t out_ = 0;           // with the member, unsettled
+  std::size_t out_ = 0;  // with the member, unsettled
   std::size_t out_bytes_ = 0;
   std::uint64_t settled_ = 0;
   std::uint64_t redelivered_ = 0;

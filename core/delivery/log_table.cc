@@ -16,8 +16,8 @@ std::uint64_t start_number(const std::string& epoch) {
 }  // namespace
 
 const KnownLog& LogTable::add(KnownLog log) {
-  const auto lane = lanes_.try_emplace({log.id.origin, log.id.stream},
-                                       static_cast<std::uint32_t>(lanes_.size()));
+  const auto lane =
+      lanes_.try_emplace({log.id.origin, log.id.stream}, static_cast<std::uint32_t>(lanes_.size()));
   log.lane = lane.first->second;
   log.order = start_number(log.id.epoch);
   return logs_[log.no] = std::move(log);

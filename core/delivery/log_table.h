@@ -18,11 +18,11 @@ namespace marram {
 struct KnownLog {
   std::uint32_t no = 0;
   LogId id;
-  bool open = false;           // may grow
-  std::uint64_t first = 1;     // lowest stored seq
-  std::uint64_t head = 0;      // highest committed seq, as far as the owner was told
+  bool open = false;        // may grow
+  std::uint64_t first = 1;  // lowest stored seq
+  std::uint64_t head = 0;   // highest committed seq, as far as the owner was told
   std::uint32_t lane = 0;
-  std::uint64_t order = 0;     // within the lane: the epoch's start number
+  std::uint64_t order = 0;  // within the lane: the epoch's start number
 };
 
 class LogTable {

@@ -9,11 +9,11 @@ namespace {
 
 constexpr std::size_t kBatchOverhead = 1024;
 
-std::size_t cost(const EventBatch& batch) {
+}  // namespace
+
+std::size_t Tail::cost(const EventBatch& batch) {
   return batch.bytes() + batch.size() * sizeof(EventView) + kBatchOverhead;
 }
-
-}  // namespace
 
 void ranges_of(const EventBatch& batch, std::vector<LogRange>& out) {
   out.clear();

@@ -26,6 +26,8 @@ void ranges_of(const EventBatch& batch, std::vector<LogRange>& out);
 class Tail {
  public:
   explicit Tail(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+  // The memory that a batch takes.
+  static std::size_t cost(const EventBatch& batch);
 
   // Newer batches push out the oldest; the newest one stays, whatever its size.
   void push(EventBatchPtr batch, const std::vector<LogRange>& ranges);
@@ -33,11 +35,11 @@ class Tail {
 
   struct Part {
     EventBatchPtr batch;
-    std::uint64_t upto = 0;   // last seq of the log in it
+    std::uint64_t upto = 0;  // last seq of the log in it
   };
   // The batch that has event `seq` of `log`, if it is still here.
   std::optional<Part> find(std::uint32_t log, std::uint64_t seq) const;
-  std::size_t bytes() const { return bytes_; }  // with what a batch costs by itself
+  std::size_t bytes() const { return bytes_; }
 
  private:
   struct Held {

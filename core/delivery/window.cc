@@ -5,9 +5,9 @@
 namespace marram {
 
 std::size_t Window::lower_bound(std::uint64_t seq) const {
-  const auto found = std::lower_bound(
-      entries_.begin(), entries_.end(), seq,
-      [](const Entry& entry, std::uint64_t wanted) { return entry.seq < wanted; });
+  const auto found =
+      std::lower_bound(entries_.begin(), entries_.end(), seq,
+                       [](const Entry& entry, std::uint64_t wanted) { return entry.seq < wanted; });
   return static_cast<std::size_t>(found - entries_.begin());
 }
 

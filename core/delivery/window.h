@@ -21,13 +21,13 @@ class Window {
   enum class State : std::uint8_t { Out, Waiting, Settled };
   struct Entry {
     std::uint64_t seq = 0;
-    std::uint64_t key = 0;        // hash of the ordering key
+    std::uint64_t key = 0;  // hash of the ordering key
     WallTime recorded{};
-    TimePoint at{};               // Out: handed out again at; Waiting: not before
+    TimePoint at{};  // Out: handed out again at; Waiting: not before
     std::uint32_t bytes = 0;
-    std::uint16_t attempt = 0;    // how often it was handed out
+    std::uint16_t attempt = 0;  // how often it was handed out
     State state = State::Out;
-    bool failed = false;          // to go back with all of its key
+    bool failed = false;  // to go back with all of its key
   };
 
   bool empty() const { return entries_.empty(); }

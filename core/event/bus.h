@@ -116,6 +116,8 @@ struct Start {
   WallTime time{};        // At::Time: recorded at or after
 };
 
+// Of a consumer that is there already, filters and attributes that are given replace
+// those it has, as change() does; without them it keeps its own.
 struct SubscribeOptions {
   std::vector<std::string> filters;
   std::string name;                  // empty: ephemeral

@@ -1,269 +1,271 @@
-// The verbs of Bus.
 #include "core/node/broker.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <set>
 #include <utility>
 
-#include "core/event/topic.h"
 #include "core/node/broker_body.h"
 
 namespace marram {
 
 namespace {
 
-// A consumer that has a member is told as seen to the store so often.
-constexpr Duration kSeenEvery = std::chrono::hours(1);
-
-std::vector<FilterRecord> records(const std::vector<std::string>& filters) {
-  std::vector<FilterRecord> out;
-  std::set<std::string_view> known;
-  for (const std::string& filter : filters) {
-    if (known.insert(filter).second) out.push_back({filter, WallTime()});
-  }
-  return out;
-}
-
-Consumer::Member wishes(const SubscribeOptions& options) {
-  return {.in_flight_max = options.in_flight_max,
-          .in_flight_bytes_max = options.in_flight_bytes_max,
-          .ack_wait = options.ack_wait};
-}
-
-Status check_filters(const std::vector<std::string>& filters, const Limits& limits) {
-  if (filters.size() > limits.filters_per_consumer_max) {
-    return fail(Errc::TooLarge, fmt::format("subscribe: {} filters, over the limit of {} (raise "
-                                            "limits.filters_per_consumer_max)",
-                                            filters.size(), limits.filters_per_consumer_max));
-  }
-  for (const std::string& filter : filters) {
-    if (auto status = check_filter(filter, limits); !status) return status;
-  }
-  return {};
-}
+constexpr Duration kSweepEvery = std::chrono::seconds(1);
+constexpr std::size_t kSweepSlots = 256;
 
 }  // namespace
 
 Broker::Broker(Store& store, Post post, Options options)
-    : body_(std::make_unique<Body>(store, std::move(post), std::move(options))) {}
+    : body_(std::make_unique<Body>(store, std::move(post), std::move(options))) {
+  body_->load();
+}
 
 Broker::~Broker() = default;
 
-Status Broker::Body::check(const SubscribeOptions& wanted) const {
-  const Limits& limits = options.limits;
-  if (auto status = check_filters(wanted.filters, limits); !status) return status;
-  if (!wanted.name.empty()) {
-    if (auto status = check_name("consumer", wanted.name, limits); !status) return status;
-  }
-  if (wanted.in_flight_max == 0 || wanted.in_flight_max > limits.in_flight_max) {
-    return fail(Errc::Invalid, fmt::format("subscribe: in_flight_max is {} (write 1 to {})",
-                                           wanted.in_flight_max, limits.in_flight_max));
-  }
-  if (readers.size() < limits.consumers_max || by_name.contains(wanted.name)) return {};
-  return fail(Errc::TooLarge, fmt::format("subscribe: {} consumers are there already (raise "
-                                          "limits.consumers_max, or remove some)",
-                                          readers.size()));
+Broker::Body::Body(Store& the_store, Post the_post, Options the_options)
+    : store(the_store),
+      post(std::move(the_post)),
+      options(std::move(the_options)),
+      log(options.log == nullptr ? Log::none() : *options.log),
+      tail(options.limits.tail_bytes_max) {
+  tell_time();
+  started = now.steady;
 }
 
-void Broker::open(SubscriptionId id, SubscribeOptions options, ListenerPtr listener) {
-  options.in_flight_bytes_max = std::clamp<std::size_t>(options.in_flight_bytes_max, 1,
-                                                        body_->options.limits.in_flight_bytes_max);
-  if (auto status = body_->check(options); !status) {
-    listener->notify(Ended{id, status.error()});
-  } else if (options.name.empty()) {
-    body_->open_ephemeral(id, std::move(options), std::move(listener));
-  } else {
-    body_->open_durable(id, std::move(options), std::move(listener));
+void Broker::Body::tell_time() { now = {options.clock->now(), options.clock->wall()}; }
+
+void Broker::Body::touch(Slot& slot) {
+  if (!std::exchange(slot.dirty, true)) dirty.push_back(slot.index);
+}
+
+void Broker::Body::on_committed(const EventBatchPtr& batch) {
+  ranges_of(*batch, ranges);
+  bool news = false;
+  for (const LogRange& range : ranges) {
+    KnownLog* const known = logs.find(range.log);
+    if (known == nullptr || range.last <= known->head) continue;  // told by on_dropped()
+    if (range.first > known->head + 1) on_missed(Position(range.log, range.first - 1));
+    known->head = range.last;
+    news = true;
   }
+  if (!news) return;
+  tell_time();
+  tail.push(batch, ranges);
+  for (auto event = batch->events().rbegin(); event != batch->events().rend(); ++event) {
+    if (event->position.log() == 0) continue;
+    last_recorded = std::max(last_recorded, event->recorded);
+    break;
+  }
+  sweep_left = slots.size();
+  if (!sweep_at && durable > 0) sweep_at = now.steady + kSweepEvery;
+  if (!filters.empty()) match(batch);
 }
 
-void Broker::Body::open_ephemeral(SubscriptionId id, SubscribeOptions wanted,
-                                  ListenerPtr listener) {
-  const Start start = wanted.start.value_or(Start{.at = Start::At::New});
-  Reader& reader = add_reader(
-      "", Consumer({.durable = false, .start = start, .filters = records(wanted.filters)}, logs));
-  reader.member = id;
-  reader.listener = std::move(listener);
-  reader.wishes = wishes(wanted);
-  by_member[id] = &reader;
-  attach(reader);
-}
-
-void Broker::Body::open_durable(SubscriptionId id, SubscribeOptions wanted, ListenerPtr listener) {
-  if (Reader* const known = find_name(wanted.name)) {
-    if (known->removing || (known->member != 0 && !wanted.take_over)) {
-      listener->notify(Ended{
-          id,
-          {Errc::Busy,
-           fmt::format(
-               "subscribe: consumer \"{}\" has a member already (close it first, or take over)",
-               wanted.name)}});
-      return;
+void Broker::Body::match(const EventBatchPtr& batch) {
+  const auto& events = batch->events();
+  const MatchCache::Values* values = nullptr;
+  std::string_view topic;
+  for (std::uint32_t i = 0; i < events.size(); ++i) {
+    if (events[i].position.log() == 0) continue;
+    if (values == nullptr || events[i].topic != topic) {
+      topic = events[i].topic;
+      values = &filters.match(topic);
     }
-    take_over(*known, id, wanted, std::move(listener));
-    return;
-  }
-  const Start start = wanted.start.value_or(Start{.at = Start::At::Earliest});
-  Reader& reader = add_reader(
-      wanted.name,
-      Consumer({.durable = true, .start = start, .filters = records(wanted.filters)}, logs));
-  reader.start = start;
-  reader.attributes = std::move(wanted.attributes);
-  reader.member = id;
-  reader.listener = std::move(listener);
-  reader.wishes = wishes(wanted);
-  by_member[id] = &reader;
-  store_then_attach(reader);
-}
-
-void Broker::Body::take_over(Reader& reader, SubscriptionId id, const SubscribeOptions& wanted,
-                             ListenerPtr listener) {
-  if (reader.member != 0) {
-    end_member(reader, {Errc::Busy, fmt::format("subscribe: another member took consumer \"{}\" "
-                                                "over",
-                                                reader.name)});
-  }
-  reader.member = id;
-  reader.listener = std::move(listener);
-  reader.wishes = wishes(wanted);
-  by_member[id] = &reader;
-  auto filters = reader.consumer->filters().replaced_by(wanted.filters, recorded);
-  const bool changed =
-      filters != reader.consumer->filters().filters() || wanted.attributes != reader.attributes;
-  if (changed) set_filters(reader, std::move(filters));
-  reader.attributes = wanted.attributes;
-  const WallTime wall = options.clock->wall();
-  if (reader.no == 0) {
-    reader.opening = true;  // its making is on the way to the disk
-  } else if (changed || wall - reader.seen >= kSeenEvery) {
-    store_then_attach(reader);
-  } else {
-    attach(reader);
-  }
-}
-
-// The member gets Opened when the consumer, as it is now, is on disk.
-void Broker::Body::store_then_attach(Reader& reader) {
-  reader.opening = true;
-  reader.seen = options.clock->wall();
-  store.put_consumer(record(reader), [this, slot = reader.slot](Result<std::uint32_t> no) {
-    post([this, slot, no] {
-      Reader* const stored = find(slot);
-      if (stored == nullptr) return;
-      if (!no) {
-        if (stored->member != 0) end_member(*stored, no.error());
-        if (stored->no == 0) erase(*stored);
-        return;
+    for (const FilterTrie::Value value : *values) {
+      Slot& slot = *slots[value];
+      if (!slot.matched) {
+        slot.matched = true;
+        slot.live = slot.consumer->live();
+        matched.push_back(&slot);
       }
-      if (stored->no == 0) {
-        stored->no = *no;
-        by_no[*no] = stored;
-        stored->consumer->forget_begins();
+      if (slot.live) slot.indices.push_back(i);
+    }
+  }
+  Actions todo;
+  for (Slot* const slot : matched) {
+    slot->matched = false;
+    if (slot->indices.empty()) continue;
+    slot->consumer->on_batch(batch, slot->indices, now, todo);
+    slot->indices.clear();
+    touch(*slot);
+    carry_out(*slot, todo);
+  }
+  matched.clear();
+}
+
+void Broker::Body::on_missed(Position head) {
+  KnownLog* const known = logs.find(head.log());
+  if (known == nullptr) {
+    early_heads[head.log()] = head.seq();  // it opens in a moment
+    return;
+  }
+  if (head.seq() <= known->head) return;
+  for (const auto& slot : slots) {
+    if (!slot) continue;
+    slot->consumer->on_missed(known->no, known->head);
+    if (slot->consumer->attached()) touch(*slot);
+  }
+  known->head = head.seq();
+}
+
+void Broker::Body::on_log_opened(const LogRecord& record) {
+  const KnownLog& opened = logs.add({.no = record.no,
+                                     .id = record.id,
+                                     .open = record.open,
+                                     .first = record.first,
+                                     .head = record.head});
+  // This run may have written an earlier one, which a failed disk has ended.
+  for (const auto& [no, other] : logs.all()) {
+    if (no != opened.no && other.open && other.lane == opened.lane) logs.find(no)->open = false;
+  }
+  for (const auto& slot : slots) {
+    if (!slot) continue;
+    slot->consumer->on_log_opened(opened);
+    if (slot->consumer->attached()) touch(*slot);
+  }
+  if (const auto early = early_heads.extract(opened.no)) {
+    on_missed(Position(opened.no, early.mapped()));
+  }
+}
+
+// `todo` grows while it is carried out: a read that memory answers has its own
+// consequences.  It is empty afterwards.
+void Broker::Body::carry_out(Slot& slot, Actions& todo) {
+  for (std::size_t i = 0; i < todo.size(); ++i) {
+    Action action = std::move(todo[i]);
+    if (auto* deliver = std::get_if<Deliver>(&action)) {
+      slot.listener->notify(Delivered{slot.id, std::move(deliver->batch),
+                                      std::move(deliver->indices), deliver->attempt});
+    } else if (auto* skip = std::get_if<SkipGap>(&action)) {
+      slot.listener->notify(Skipped{slot.id, std::move(skip->gap)});
+    } else if (auto* save = std::get_if<SaveCursor>(&action)) {
+      moves.push_back({slot.record.no, save->log, save->upto});
+    } else if (auto* find = std::get_if<FindTime>(&action)) {
+      find_time(slot, *find);
+    } else if (auto* read = std::get_if<ReadLog>(&action)) {
+      if (answer_from_memory(slot, *read, todo)) {
+        slot.consumer->on_tick(now, todo);
+      } else {
+        ask_disk({slot.index, slot.uid, *read});
       }
-      if (std::exchange(stored->opening, false) && stored->member != 0) attach(*stored);
-    });
-  });
-}
-
-void Broker::Body::attach(Reader& reader) {
-  reader.opening = false;
-  reader.consumer->attach(reader.wishes);
-  reader.listener->notify(Opened{reader.member});
-  mark(reader);
-}
-
-void Broker::Body::end_member(Reader& reader, Error error) {
-  const SubscriptionId id = std::exchange(reader.member, 0);
-  const ListenerPtr listener = std::move(reader.listener);
-  by_member.erase(id);
-  reader.opening = false;
-  if (reader.consumer->attached()) reader.consumer->detach();
-  listener->notify(Ended{id, std::move(error)});
-}
-
-void Broker::change(SubscriptionId id, std::vector<std::string> filters, std::string attributes) {
-  Body::Reader* const reader = body_->find_member(id);
-  if (reader == nullptr) return;
-  if (auto status = check_filters(filters, body_->options.limits); !status) {
-    reader->listener->notify(Changed{id, status});
-    return;
+    }
   }
-  body_->set_filters(*reader, reader->consumer->filters().replaced_by(filters, body_->recorded));
-  reader->attributes = std::move(attributes);
-  body_->mark(*reader);
-  if (reader->name.empty()) {
-    reader->listener->notify(Changed{id, {}});
-    return;
+  todo.clear();
+}
+
+void Broker::Body::look_at(Slot& slot) {
+  slot.dirty = false;
+  // Before it has its number there is nowhere to save its cursors to.
+  if (slot.durable && slot.record.no == 0) return;
+  Actions todo;
+  slot.consumer->on_tick(now, todo);
+  carry_out(slot, todo);
+  schedule(slot);
+}
+
+void Broker::Body::flush() {
+  if (!dirty.empty()) tell_time();
+  for (std::size_t i = 0; i < dirty.size(); ++i) {
+    Slot* const slot = slots[dirty[i]].get();
+    if (slot != nullptr && slot->dirty) look_at(*slot);
   }
-  reader->seen = body_->options.clock->wall();
-  body_->store.put_consumer(
-      body_->record(*reader),
-      [body = body_.get(), id, listener = reader->listener](Result<std::uint32_t> no) {
-        body->post([id, listener, no] {
-          listener->notify(Changed{id, no ? Status() : tl::unexpected(no.error())});
-        });
-      });
+  dirty.clear();
+  if (moves.empty()) return;
+  store.save_cursors(std::exchange(moves, {}));
+}
+
+void Broker::Body::schedule(Slot& slot) {
+  const auto wake = slot.consumer->wake_at();
+  // A later time is found out when the earlier one has come.
+  if (!wake || (slot.scheduled && *slot.scheduled <= *wake)) return;
+  slot.scheduled = wake;
+  wakes.emplace(*wake, slot.index, slot.uid);
+}
+
+void Broker::Body::on_tick() {
+  tell_time();
+  while (!wakes.empty() && std::get<TimePoint>(wakes.top()) <= now.steady) {
+    const auto [at, index, uid] = wakes.top();
+    wakes.pop();
+    Slot* const slot = still(index, uid);
+    if (slot == nullptr || slot->scheduled != at) continue;
+    slot->scheduled.reset();
+    if (const auto wake = slot->consumer->wake_at(); wake && *wake <= now.steady) {
+      touch(*slot);
+    } else {
+      schedule(*slot);
+    }
+  }
+  if (sweep_at && *sweep_at <= now.steady) sweep();
+}
+
+// Some durable consumers a second: idle cursors move on, without a write a commit.
+void Broker::Body::sweep() {
+  Actions todo;
+  for (std::size_t i = 0; i < kSweepSlots && sweep_left > 0; ++i, --sweep_left) {
+    sweep_next = sweep_next + 1 < slots.size() ? sweep_next + 1 : 0;
+    Slot* const slot = slots.empty() ? nullptr : slots[sweep_next].get();
+    if (slot == nullptr || !slot->durable || slot->record.no == 0 || slot->with_store) continue;
+    slot->meter.sample(slot->consumer->settled(), now.steady);
+    slot->consumer->save_idle(todo);
+    carry_out(*slot, todo);
+  }
+  sweep_at.reset();
+  if (sweep_left > 0) sweep_at = now.steady + kSweepEvery;
 }
 
 void Broker::settle(SubscriptionId id, std::span<const Position> positions, Settle how,
                     Duration delay) {
-  Body::Reader* const reader = body_->find_member(id);
-  if (reader == nullptr) return;
-  reader->consumer->settle(positions, how, delay, body_->options.clock->now());
-  body_->mark(*reader);
+  Body::Slot* const slot = body_->slot_of(id);
+  if (slot == nullptr) return;
+  if (how == Settle::Nack) body_->tell_time();
+  slot->consumer->settle(positions, how, delay, body_->now.steady);
+  body_->sweep_left = body_->slots.size();
+  if (!body_->sweep_at && slot->durable) body_->sweep_at = body_->now.steady + kSweepEvery;
+  body_->touch(*slot);
 }
 
-void Broker::close_subscription(SubscriptionId id) {
-  Body::Reader* const reader = body_->find_member(id);
-  if (reader == nullptr) return;
-  body_->end_member(*reader, {Errc::Closed, "subscribe: the subscription was closed"});
-  if (reader->name.empty()) {
-    body_->erase(*reader);
-  } else {
-    body_->mark(*reader);
+void Broker::on_committed(const EventBatchPtr& batch) { body_->on_committed(batch); }
+
+void Broker::on_dropped(std::span<const Position> heads, WallTime recorded) {
+  for (const Position head : heads) body_->on_missed(head);
+  body_->last_recorded = std::max(body_->last_recorded, recorded);
+}
+
+void Broker::on_log_opened(const LogRecord& log) { body_->on_log_opened(log); }
+
+void Broker::on_cursors_saved(std::span<const CursorMove> moves) {
+  for (const CursorMove& move : moves) {
+    const auto found = body_->by_no.find(move.consumer);
+    if (found == body_->by_no.end()) continue;
+    found->second->consumer->on_saved(move.log, move.upto);
+    body_->touch(*found->second);
   }
 }
 
-void Broker::remove_consumer(std::string name, const ListenerPtr& listener, std::uint64_t token) {
-  Body::Reader* const reader = body_->find_name(name);
-  const auto answer = [&](Errc code, std::string_view why) {
-    listener->notify(Removed{token, fail(code, fmt::format("consumer \"{}\": {}", name, why))});
-  };
-  if (reader == nullptr) return answer(Errc::NotFound, "there is none of that name");
-  if (reader->member != 0 || reader->no == 0 || reader->removing) {
-    return answer(Errc::Busy, "it has a member (close it first)");
-  }
-  reader->removing = true;
-  body_->store.remove_consumer(
-      reader->no, [body = body_.get(), slot = reader->slot, listener, token](Status status) {
-        body->post([body, slot, listener, token, status] {
-          if (Body::Reader* const removed = body->find(slot)) {
-            if (status) {
-              body->erase(*removed);
-            } else {
-              removed->removing = false;
-            }
-          }
-          listener->notify(Removed{token, status});
-        });
-      });
+void Broker::on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed) {
+  if (KnownLog* const known = body_->logs.find(log)) known->first = std::max(known->first, first);
+  if (!owed) return;
+  body_->log.warn("broker", "events were dropped before they were delivered",
+                  {{"log", std::to_string(log)},
+                   {"from", std::to_string(gap.from)},
+                   {"to", std::to_string(gap.to)},
+                   {"reason", gap.reason}});
 }
 
-void Broker::end_all(const Error& error) {
-  std::vector<SubscriptionId> members;
-  for (const auto& [id, reader] : body_->by_member) members.push_back(id);
-  for (const SubscriptionId id : members) {
-    Body::Reader& reader = *body_->find_member(id);
-    body_->end_member(reader, error);
-    if (reader.name.empty()) body_->erase(reader);
+void Broker::flush() { body_->flush(); }
+
+void Broker::on_tick() {
+  body_->on_tick();
+  body_->flush();
+}
+
+std::optional<TimePoint> Broker::wake_at() const {
+  std::optional<TimePoint> wake = body_->sweep_at;
+  if (!body_->wakes.empty()) {
+    const TimePoint at = std::get<TimePoint>(body_->wakes.top());
+    wake = std::min(wake.value_or(at), at);
   }
-  for (const auto& [slot, reader] : body_->readers) {
-    if (reader->no == 0) continue;
-    reader->consumer->save_idle(body_->actions);
-    body_->carry_out(*reader);
-  }
+  return wake;
 }
 
 }  // namespace marram

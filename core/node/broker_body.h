@@ -1,116 +1,157 @@
-// What the broker keeps: readers, the trie of their filters, the tail, and the
-// work that waits.  See broker.h.
+// What a Broker is made of; for core/node/broker*.cc only.
 //
-// Threads: the loop thread only.
+// A Slot is one reader.  A durable one outlives its members; while the store makes
+// or removes it, what concerns it is put off and done in order afterwards.
 #pragma once
 
 #include <deque>
-#include <map>
-#include <memory>
-#include <optional>
 #include <queue>
 #include <string>
+#include <tuple>
 #include <unordered_map>
-#include <utility>
-#include <vector>
 
 #include "core/delivery/consumer.h"
-#include "core/delivery/log_table.h"
 #include "core/delivery/tail.h"
-#include "core/event/filter_trie.h"
 #include "core/node/broker.h"
+#include "core/node/match_cache.h"
+#include "core/node/meter.h"
 
 namespace marram {
 
 struct Broker::Body {
-  // One reader: a consumer, and the member it has at the moment.
-  struct Reader {
-    std::uint32_t slot = 0;  // never used twice
-    std::uint32_t no = 0;    // in the store; 0: ephemeral, or not stored yet
-    std::string name;        // empty: ephemeral
-    Start start;
-    std::string attributes;
-    WallTime created{};
-    WallTime seen{};
+  // An answer that waits until it is known how far back some consumers are.
+  struct Question {
+    std::size_t open = 0;
+    std::function<void()> answer;
+  };
+  // Something that has to wait for the store; `id` is the subscription it is about.
+  struct PutOff {
+    SubscriptionId id = 0;
+    ListenerPtr opens;  // set: an open()
+    std::function<void()> run;
+  };
+  struct Slot {
+    std::uint32_t index = 0;
+    std::uint64_t uid = 0;  // never used twice
     std::unique_ptr<Consumer> consumer;
-    SubscriptionId member = 0;
+    bool durable = false;
+    ConsumerRecord record;  // durable: as on disk or on the way there
+    Meter meter;
+
+    SubscriptionId id = 0;  // of the member; 0: none
     ListenerPtr listener;
-    Consumer::Member wishes;  // of the member
-    bool opening = false;     // the member waits for the store
-    bool removing = false;
-    bool dirty = false;
-    std::vector<std::uint32_t> indices;  // of the batch that is being told
-    TimePoint planned = TimePoint::max();
-    std::uint64_t settled_before = 0;
-    double rate_per_s = 0;
+    Consumer::Member member;
+
+    bool with_store = false;  // being made or removed
+    std::deque<PutOff> put_off;
+    std::vector<std::shared_ptr<Question>> questions;
+
+    bool dirty = false;    // to be looked at by flush()
+    bool matched = false;  // in the batch at hand
+    bool live = false;     // in the batch at hand
+    std::vector<std::uint32_t> indices;
+    std::optional<TimePoint> scheduled;
   };
-  struct PendingRead {
-    std::uint32_t slot;
+  struct Read {
+    std::uint32_t index;
+    std::uint64_t uid;
     ReadLog read;
-  };
-  struct Answer {
-    std::uint32_t slot;
-    Stretch stretch;
   };
 
   Body(Store& the_store, Post the_post, Options the_options);
 
-  Reader& add_reader(std::string name, Consumer consumer);
-  Reader* find(std::uint32_t slot);
-  Reader* find_member(SubscriptionId id);
-  Reader* find_name(std::string_view name);
-  void erase(Reader& reader);
-  void set_filters(Reader& reader, std::vector<FilterRecord> filters);
-  void mark(Reader& reader);
-  ConsumerRecord record(const Reader& reader) const;
-  ConsumerInfo info(const Reader& reader) const;
+  // broker.cc: events on their way
+  void on_committed(const EventBatchPtr& batch);
+  void match(const EventBatchPtr& batch);
+  void on_missed(Position head);
+  void on_log_opened(const LogRecord& record);
+  void carry_out(Slot& slot, Actions& todo);
+  void look_at(Slot& slot);
+  void flush();
+  void touch(Slot& slot);
+  void tell_time();
+  void schedule(Slot& slot);
+  void on_tick();
+  void sweep();
 
+  // broker_read.cc
+  bool answer_from_memory(Slot& slot, const ReadLog& read, Actions& out);
+  void ask_disk(const Read& read);
+  void on_read(const Read& read, Result<ReadResult> result);
+  void find_time(Slot& slot, const FindTime& find);
+  void answer_questions(Slot& slot);
+
+  // broker_readers.cc
   Status check(const SubscribeOptions& options) const;
-  void open_ephemeral(SubscriptionId id, SubscribeOptions options, ListenerPtr listener);
-  void open_durable(SubscriptionId id, SubscribeOptions options, ListenerPtr listener);
-  void take_over(Reader& reader, SubscriptionId id, const SubscribeOptions& options,
-                 ListenerPtr listener);
-  void store_then_attach(Reader& reader);
-  void attach(Reader& reader);
-  void end_member(Reader& reader, Error error);
+  Status check_filters(const std::vector<std::string>& filters) const;
+  void open(SubscriptionId id, SubscribeOptions options, const ListenerPtr& listener);
+  void open_ephemeral(SubscriptionId id, const SubscribeOptions& options,
+                      const ListenerPtr& listener);
+  void open_durable(SubscriptionId id, const SubscribeOptions& options,
+                    const ListenerPtr& listener);
+  void make_durable(SubscriptionId id, const SubscribeOptions& options,
+                    const ListenerPtr& listener);
+  void on_made(std::uint32_t index, std::uint64_t uid, Result<std::uint32_t> no);
+  void resume_durable(Slot& slot, SubscriptionId id, const SubscribeOptions& options,
+                      const ListenerPtr& listener);
+  void change(SubscriptionId id, const std::vector<std::string>& filters,
+              const std::string& attributes);
+  void set_filters(Slot& slot, const std::vector<std::string>& filters);
+  void put(Slot& slot, std::function<void(Status)> done);
+  void close(SubscriptionId id);
+  void end_member(Slot& slot, Error error);
+  void remove(const std::string& name, const ListenerPtr& listener, std::uint64_t token);
+  void on_removed(Slot& slot, const ListenerPtr& listener, std::uint64_t token,
+                  const Status& status);
+  void put_off(Slot& slot, PutOff what);
+  void run_put_off(std::deque<PutOff> list);
 
-  void carry_out(Reader& reader);
-  void read(std::uint32_t slot, const ReadLog& read);
-  void start_reads();
-  void on_read(std::uint32_t slot, const ReadLog& read, Result<ReadResult> result);
-  void find_time(std::uint32_t slot, const FindTime& find);
-  void tick(Reader& reader);
-  void plan(Reader& reader);
-  void idle();
-  const std::vector<std::uint32_t>& match(std::string_view topic);
-  Now now() const { return {options.clock->now(), options.clock->wall()}; }
+  Slot& add_slot(std::unique_ptr<Consumer> consumer, bool durable);
+  void erase_slot(Slot& slot);
+  void attach(Slot& slot, SubscriptionId id, const SubscribeOptions& options,
+              const ListenerPtr& listener);
+  Slot* slot_of(SubscriptionId id);                     // null: ended or put off
+  Slot* still(std::uint32_t index, std::uint64_t uid);  // null: erased since
+
+  // broker_status.cc
+  void load();
+  void consumers(std::function<void(std::vector<ConsumerInfo>)> done);
+  void ask_how_far(std::function<void()> answer);
+  ConsumerInfo info(const Slot& slot) const;
+  std::string status_text();
 
   Store& store;
   Post post;
-  Options options;
+  const Options options;
+  Log& log;
   LogTable logs;
   Tail tail;
-  WallTime recorded{};  // of the last commit that was told
-  std::unordered_map<std::uint32_t, std::unique_ptr<Reader>> readers;
-  std::map<std::string, Reader*, std::less<>> by_name;
-  std::unordered_map<SubscriptionId, Reader*> by_member;
-  std::unordered_map<std::uint32_t, Reader*> by_no;
-  FilterTrie trie;
-  std::unordered_map<std::string, std::vector<std::uint32_t>> matched;  // topic: slots
-  std::string topic_key;                                                // to look into it
-  std::vector<std::uint32_t> dirty;
-  std::vector<std::uint32_t> touched;
-  std::vector<LogRange> ranges;
-  Actions actions;
-  std::deque<PendingRead> waiting_reads;
-  std::size_t reads = 0;
-  std::vector<Answer> answers;  // from the tail
-  std::vector<CursorMove> moves;
-  using Wake = std::pair<TimePoint, std::uint32_t>;
-  std::priority_queue<Wake, std::vector<Wake>, std::greater<>> wakes;
+  WallTime last_recorded{};
   TimePoint started{};
-  TimePoint idle_at{};
-  std::uint32_t next_slot = 1;
+  Now now{};
+
+  std::deque<std::unique_ptr<Slot>> slots;  // null: free
+  std::vector<std::uint32_t> free;
+  std::uint64_t next_uid = 1;
+  std::size_t ephemeral = 0;
+  std::size_t durable = 0;
+  std::unordered_map<SubscriptionId, Slot*> by_id;  // members, and put-off opens
+  std::unordered_map<std::string, Slot*> by_name;
+  std::unordered_map<std::uint32_t, Slot*> by_no;
+  MatchCache filters;
+
+  std::vector<std::uint32_t> dirty;
+  std::vector<Slot*> matched;
+  std::vector<LogRange> ranges;
+  std::unordered_map<std::uint32_t, std::uint64_t> early_heads;  // of logs not yet opened
+  std::vector<CursorMove> moves;
+  std::deque<Read> reads_waiting;
+  std::size_t reads_out = 0;
+  using Wake = std::tuple<TimePoint, std::uint32_t, std::uint64_t>;
+  std::priority_queue<Wake, std::vector<Wake>, std::greater<>> wakes;
+  std::optional<TimePoint> sweep_at;
+  std::size_t sweep_left = 0;  // slots until all have been looked at
+  std::size_t sweep_next = 0;
 };
 
 }  // namespace marram

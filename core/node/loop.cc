@@ -1,7 +1,7 @@
 #include "core/node/loop.h"
 
 #include <algorithm>
-#include <chrono>
+#include <utility>
 
 #include "core/base/assert.h"
 #include "core/node/broker.h"
@@ -10,7 +10,7 @@ namespace marram {
 
 Loop::Loop(const Clock& clock) : clock_(clock) {}
 
-Loop::~Loop() { MARRAM_ASSERT(!thread_.joinable(), "a loop is stopped before it is destroyed"); }
+Loop::~Loop() { MARRAM_ASSERT(!thread_.joinable(), "a loop that was started has been stopped"); }
 
 void Loop::start(Broker& broker, std::vector<LoopPart*> parts) {
   broker_ = &broker;
@@ -19,62 +19,58 @@ void Loop::start(Broker& broker, std::vector<LoopPart*> parts) {
 }
 
 void Loop::stop(Task last) {
-  if (!thread_.joinable()) return;
-  mailbox_.post([this, last = std::move(last)] {
-    last();
-    stopping_ = true;
-  });
+  last_ = std::move(last);
   mailbox_.close();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Loop::run() {
-  while (!stopping_) {
-    run_tasks();
+  for (;;) {
+    const bool busy = run_tasks();
+    if (!busy && mailbox_.closed() && !run_tasks()) break;
     const TimePoint now = clock_.now();
-    if (const auto at = broker_->wake_at(); at && *at <= now) broker_->on_tick();
-    broker_->flush();
-    const bool busy = run_parts(now);
-    broker_->flush();
-    if (!stopping_) poll(busy);
+    if (const auto wake = broker_->wake_at(); wake && *wake <= now) broker_->on_tick();
+    poll(run_parts(now) || busy);
   }
-  for (LoopPart* part : parts_) part->stop();
+  if (last_) last_();
+  for (LoopPart* const part : parts_) part->stop();
 }
 
-void Loop::run_tasks() {
-  if (!mailbox_.take(tasks_)) return;
+// A round of what was posted.  False when there was nothing; only then does the
+// next post wake a poll.
+bool Loop::run_tasks() {
+  if (!mailbox_.take(tasks_)) return false;
   for (const Task& task : tasks_) task();
   tasks_.clear();
+  broker_->flush();
+  return true;
 }
 
 bool Loop::run_parts(TimePoint now) {
   bool busy = false;
-  for (LoopPart* part : parts_) busy = part->run(now) || busy;
+  for (LoopPart* const part : parts_) busy = part->run(now) || busy;
   return busy;
 }
 
 void Loop::poll(bool busy) {
-  items_.assign(1, {nullptr, mailbox_.fd(), ZMQ_POLLIN, 0});
-  std::optional<TimePoint> wake = broker_->wake_at();
-  for (LoopPart* part : parts_) {
-    part->add_poll_items(items_);
-    if (const auto at = part->wake_at()) wake = std::min(wake.value_or(*at), *at);
-  }
-  // Posts signal only after a take() that found nothing.
-  if (busy || mailbox_.take(tasks_)) {
-    for (const Task& task : tasks_) task();
-    tasks_.clear();
-    return;
-  }
-  std::chrono::milliseconds timeout{-1};
-  if (wake) {
+  items_.clear();
+  items_.push_back({nullptr, mailbox_.fd(), ZMQ_POLLIN, 0});
+  for (LoopPart* const part : parts_) part->add_poll_items(items_);
+  if (busy && parts_.empty()) return;
+  auto timeout = std::chrono::milliseconds(busy ? 0 : -1);
+  const auto until = [&](std::optional<TimePoint> wake) {
+    if (!wake) return;
+    // Rounded up: a little late is better than many times too early.
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(*wake - clock_.now());
-    timeout = std::clamp(left, std::chrono::milliseconds(0), std::chrono::milliseconds(60'000));
-  }
+    const auto wait = std::max(left, std::chrono::milliseconds(0));
+    timeout = timeout.count() < 0 ? wait : std::min(timeout, wait);
+  };
+  until(broker_->wake_at());
+  for (LoopPart* const part : parts_) until(part->wake_at());
   try {
     zmq::poll(items_, timeout);
   } catch (const zmq::error_t&) {
-    // EINTR: a signal was handled on this thread.
+    // EINTR: a signal handler ran; ETERM cannot be, parts own their context.
   }
 }
 

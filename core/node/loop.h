@@ -8,7 +8,6 @@
 // happens on the loop thread.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <optional>
 #include <thread>
@@ -56,7 +55,7 @@ class Loop {
 
  private:
   void run();
-  void run_tasks();
+  bool run_tasks();
   bool run_parts(TimePoint now);
   void poll(bool busy);
 
@@ -67,7 +66,6 @@ class Loop {
   Broker* broker_ = nullptr;
   std::vector<LoopPart*> parts_;
   Task last_;
-  std::atomic<bool> stopping_ = false;
   std::thread thread_;
 };
 

@@ -3,319 +3,257 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
-#include <map>
 #include <utility>
 
-#include "core/base/quantity.h"
+#include "core/base/ids.h"
 #include "core/event/topic.h"
 #include "core/node/broker.h"
 #include "core/node/endpoint.h"
 #include "core/node/loop.h"
 #include "core/node/reporters.h"
+#include "core/node/store_events.h"
 #include "core/store/store.h"
 
 namespace marram {
 
 namespace {
 
-constexpr Duration kAnswerWithin = std::chrono::seconds(30);
+constexpr auto kAnswerWithin = std::chrono::seconds(30);
+
+Error closed() { return {Errc::Closed, "node: closed (open it again)"}; }
+Error forked() {
+  return {Errc::Forked, "node: used in a child after fork() (open another node there)"};
+}
 
 std::string host_name() {
   std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "node";
+  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "node";
+  return name.data();
 }
 
-// From the writer's thread to the loop.  What the loop is behind with is bounded:
-// batches over that are dropped, and their heads told instead, so that readers go
-// to the disk for them.
-class Relay : public StoreListener {
+// Hands an answer of the loop to the caller that waits for it; when nobody answers
+// any more, because the node closes, the caller is told so.
+template <class T>
+class Reply {
  public:
-  Relay(Loop& loop, std::size_t bytes_max) : loop_(loop), bytes_max_(bytes_max) {}
-  void set(Broker& broker) { broker_ = &broker; }  // before the loop starts
-
-  void on_committed(EventBatchPtr batch) override {
-    const std::size_t bytes = batch->bytes();
-    if (dropping_ || queued_bytes_ + bytes > bytes_max_) return drop(*batch);
-    queued_bytes_ += bytes;
-    loop_.post([this, batch = std::move(batch), bytes] {
-      broker_->on_committed(batch);
-      queued_bytes_ -= bytes;
-    });
+  Reply() = default;
+  Reply(const Reply&) = delete;
+  Reply& operator=(const Reply&) = delete;
+  ~Reply() {
+    if (!answered_) handoff_->set(tl::unexpected(closed()));
   }
-  void on_log_opened(const LogRecord& log) override {
-    loop_.post([this, log] { broker_->on_log_opened(log); });
+  void answer(T value) {
+    answered_ = true;
+    handoff_->set(std::move(value));
   }
-  void on_cursors_saved(std::vector<CursorMove> moves) override {
-    loop_.post([this, moves = std::move(moves)] { broker_->on_cursors_saved(moves); });
-  }
-  void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed) override {
-    loop_.post([=, this] { broker_->on_trimmed(log, first, gap, owed); });
-  }
+  std::shared_ptr<Handoff<Result<T>>> handoff() const { return handoff_; }
 
  private:
-  struct Dropped {
-    std::map<std::uint32_t, std::uint64_t> heads;
-    WallTime recorded{};
-  };
-
-  // Everything until the loop has heard of it: no kept batch overtakes a dropped one.
-  void drop(const EventBatch& batch) {
-    const bool first = dropped_.with([&](Dropped& dropped) {
-      for (const EventView& event : batch.events()) {
-        if (event.position == Position()) continue;
-        dropped.heads[event.position.log()] = event.position.seq();
-        dropped.recorded = event.recorded;
-      }
-      return !dropping_.exchange(true);
-    });
-    if (first) loop_.post([this] { tell_dropped(); });
-  }
-
-  void tell_dropped() {
-    const Dropped dropped = dropped_.with([&](Dropped& waiting) {
-      dropping_ = false;
-      return std::exchange(waiting, {});
-    });
-    std::vector<Position> heads;
-    for (const auto& [log, seq] : dropped.heads) heads.emplace_back(log, seq);
-    broker_->on_dropped(heads, dropped.recorded);
-  }
-
-  Loop& loop_;
-  std::size_t bytes_max_;
-  Broker* broker_ = nullptr;
-  std::atomic<std::size_t> queued_bytes_ = 0;
-  std::atomic<bool> dropping_ = false;
-  Guarded<Dropped> dropped_;
+  std::shared_ptr<Handoff<Result<T>>> handoff_ = std::make_shared<Handoff<Result<T>>>();
+  bool answered_ = false;
 };
 
-// Everything a node is made of, in the order in which it is made.
+// What a node is made of, in the order in which it is built; torn down in reverse.
 struct Parts {
-  explicit Parts(const Limits& limits)
-      : loop(Clock::system()), relay(loop, limits.tail_bytes_max) {}
+  Parts(NodeOptions the_options, Log& the_log)
+      : options(std::move(the_options)),
+        log(the_log),
+        loop(Clock::system()),
+        events(loop, options.limits.tail_bytes_max) {}
 
+  Status open();
+
+  const NodeOptions options;
+  Log& log;
   Reporters reporters;
   Loop loop;
-  Relay relay;
+  StoreEvents events;
   std::unique_ptr<Store> store;
   std::unique_ptr<Broker> broker;
   std::unique_ptr<Endpoint> endpoint;
 };
 
+Status Parts::open() {
+  auto streams = StreamTable::make(options.streams, options.durability);
+  if (!streams) return tl::unexpected(streams.error());
+  auto opened = Store::open({.data_dir = options.data_dir,
+                             .node_name = options.name,
+                             .streams = std::move(*streams),
+                             .max_bytes = options.max_bytes,
+                             .reserve_free_share = options.reserve_free_share,
+                             .limits = options.limits,
+                             .vfs = {}},
+                            events, log);
+  if (!opened) return tl::unexpected(opened.error());
+  store = std::move(*opened);
+  broker = std::make_unique<Broker>(
+      *store, [this](Loop::Task task) { loop.post(std::move(task)); },
+      Broker::Options{.limits = options.limits,
+                      .name = options.name,
+                      .data_dir = std::filesystem::absolute(options.data_dir).string(),
+                      .log = &log,
+                      .reporters = &reporters});
+  events.set_broker(*broker);
+  std::vector<LoopPart*> parts;
+  if (!options.listen.empty()) {
+    auto bound = Endpoint::open({.listen = options.listen,
+                                 .limits = options.limits,
+                                 .node_name = options.name,
+                                 .node_id = store->node_id(),
+                                 .log = &log},
+                                *broker, *store);
+    if (!bound) return tl::unexpected(bound.error());
+    endpoint = std::move(*bound);
+    parts.push_back(endpoint.get());
+  }
+  loop.start(*broker, std::move(parts));
+  return {};
+}
+
 class EmbeddedNode : public Node {
  public:
-  EmbeddedNode(NodeOptions options)
-      : options_(std::move(options)),
-        generation_(fork_generation()),
-        parts_(std::make_unique<Parts>(options_.limits)) {}
-
-  ~EmbeddedNode() override {
-    if (forked()) {
-      // The threads and the files are the parent's; nothing of them may be touched.
-      (void)parts_.release();
-    } else {
-      close();
-    }
+  explicit EmbeddedNode(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {
+    if (parts_->endpoint) endpoints_ = parts_->endpoint->endpoints();
   }
-
-  Status start();
+  ~EmbeddedNode() override {
+    close();
+    // In a child after fork() the threads and the files are the parent's.
+    if (is_forked()) [[maybe_unused]]
+      auto* leaked = parts_.release();
+  }
 
   Status submit(std::unique_ptr<EventBatch>&& batch, ListenerPtr listener,
                 std::uint64_t token) override {
-    if (auto status = usable(); !status) return status;
+    if (const auto refusal = refused()) return tl::unexpected(*refusal);
     return parts_->store->submit(std::move(batch), std::move(listener), token);
   }
 
   SubscriptionId open(SubscribeOptions options, ListenerPtr listener) override {
-    if (auto status = usable(); !status) {
-      listener->notify(Ended{1, status.error()});
-      return 1;
-    }
-    Broker& broker = *parts_->broker;
-    const SubscriptionId id = broker.new_id();
-    const bool taken = parts_->loop.post([&broker, id, listener, options = std::move(options)] {
-      broker.open(id, options, listener);
-    });
-    if (!taken) listener->notify(Ended{id, closed_error()});
+    const SubscriptionId id = parts_->broker->new_id();
+    const auto task = [this, id, options = std::move(options), listener] {
+      parts_->broker->open(id, options, listener);
+    };
+    if (!post(task)) listener->notify(Ended{id, is_forked() ? forked() : closed()});
     return id;
   }
 
   void change(SubscriptionId id, std::vector<std::string> filters,
               std::string attributes) override {
-    if (!usable()) return;
-    parts_->loop.post(
-        [&broker = *parts_->broker, id, filters = std::move(filters),
-         attributes = std::move(attributes)] { broker.change(id, filters, attributes); });
+    post([this, id, filters = std::move(filters), attributes = std::move(attributes)] {
+      parts_->broker->change(id, filters, attributes);
+    });
   }
 
   void settle(SubscriptionId id, std::span<const Position> positions, Settle how,
               Duration delay) override {
-    if (!usable() || positions.empty()) return;
-    parts_->loop.post([&broker = *parts_->broker, id, how, delay,
-                       kept = std::vector<Position>(positions.begin(), positions.end())] {
-      broker.settle(id, kept, how, delay);
+    post([this, id, list = std::vector<Position>(positions.begin(), positions.end()), how, delay] {
+      parts_->broker->settle(id, list, how, delay);
     });
   }
 
   void close_subscription(SubscriptionId id) override {
-    if (!usable()) return;
-    parts_->loop.post([&broker = *parts_->broker, id] { broker.close_subscription(id); });
-  }
-
-  void remove_consumer(std::string name, ListenerPtr listener, std::uint64_t token) override {
-    Status status = usable();
-    if (status) {
-      const bool taken =
-          parts_->loop.post([&broker = *parts_->broker, name = std::move(name), listener, token] {
-            broker.remove_consumer(name, listener, token);
-          });
-      if (taken) return;
-      status = tl::unexpected(closed_error());
-    }
-    listener->notify(Removed{token, status});
+    post([this, id] { parts_->broker->close_subscription(id); });
   }
 
   Result<std::vector<ConsumerInfo>> consumers() override {
     return ask<std::vector<ConsumerInfo>>(
-        [](Broker& broker, auto done) { broker.consumers(std::move(done)); });
+        "consumers", [this](auto done) { parts_->broker->consumers(std::move(done)); });
+  }
+
+  void remove_consumer(std::string name, ListenerPtr listener, std::uint64_t token) override {
+    const auto task = [this, name = std::move(name), listener, token] {
+      parts_->broker->remove_consumer(name, listener, token);
+    };
+    if (post(task)) return;
+    listener->notify(Removed{token, tl::unexpected(is_forked() ? forked() : closed())});
   }
 
   Result<std::string> status_json() override {
-    return ask<std::string>([](Broker& broker, auto done) { broker.status_json(std::move(done)); });
+    return ask<std::string>("status",
+                            [this](auto done) { parts_->broker->status_json(std::move(done)); });
   }
 
-  const Limits& limits() const override { return options_.limits; }
+  const Limits& limits() const override { return parts_->options.limits; }
 
   Result<LogId> log_id(std::uint32_t log) override {
-    if (auto status = usable(); !status) return tl::unexpected(status.error());
-    for (const LogRecord& known : parts_->store->logs()) {
-      if (known.no == log) return known.id;
-    }
-    return fail(Errc::NotFound, fmt::format("node: there is no log {} here", log));
+    if (const auto refusal = refused()) return tl::unexpected(*refusal);
+    const auto logs = parts_->store->logs();
+    const auto found = std::find_if(logs.begin(), logs.end(),
+                                    [&](const LogRecord& record) { return record.no == log; });
+    if (found != logs.end()) return found->id;
+    return fail(Errc::NotFound, fmt::format("node: there is no log number {}", log));
   }
 
   void close() override {
-    if (forked() || closed_.exchange(true)) return;
-    Parts& parts = *parts_;
-    parts.loop.stop([&parts] {
-      if (parts.endpoint) parts.endpoint->begin_stop();
-      parts.broker->end_all({Errc::Closed, "node: closed (open it again)"});
-      parts.broker->flush();
+    if (is_forked()) return;
+    // Held until all is closed: who comes second returns when it is.
+    closed_.with([this](bool& closed_before) {
+      if (std::exchange(closed_before, true)) return;
+      closing_ = true;
+      parts_->loop.stop([this] {
+        if (parts_->endpoint) parts_->endpoint->begin_stop();
+        parts_->broker->end_all(closed());
+      });
+      parts_->endpoint.reset();  // its addresses are free again
+      parts_->store->close();
     });
-    parts.endpoint.reset();  // its addresses are free again
-    if (parts.store) parts.store->close();
   }
 
-  Status health(Duration patience) override {
-    if (auto status = usable(); !status) return status;
-    const auto answer = std::make_shared<Handoff<Status>>();
-    // No consumer has this number: a question that changes nothing.
-    constexpr std::uint32_t kNobody = 0;
-    const bool taken = parts_->loop.post([&store = *parts_->store, answer] {
-      store.remove_consumer(kNobody, [answer](const Status& status) { answer->set(status); });
-    });
-    if (!taken) return tl::unexpected(closed_error());
-    const auto status = answer->wait_until(std::chrono::steady_clock::now() + patience);
-    if (!status) {
-      return fail(Errc::TimedOut, fmt::format("node: no answer from its loop and writer within {}",
-                                              duration_text(patience)));
-    }
-    return *status || status->error().code == Errc::NotFound ? Status() : *status;
-  }
-
-  const std::string& name() const override { return options_.name; }
-  const std::string& id() const override { return id_; }
+  const std::string& name() const override { return parts_->options.name; }
+  const std::string& id() const override { return parts_->store->node_id(); }
   std::vector<std::string> endpoints() const override { return endpoints_; }
+
   void add_reporter(std::string key, Reporter& reporter) override {
     parts_->reporters.add(std::move(key), reporter);
   }
   void remove_reporter(std::string_view key) override { parts_->reporters.remove(key); }
 
  private:
-  bool forked() const { return fork_generation() != generation_; }
-  static Error closed_error() { return {Errc::Closed, "node: closed (open it again)"}; }
+  bool is_forked() const { return generation_ != fork_generation(); }
+  std::optional<Error> refused() const {
+    if (is_forked()) return forked();
+    if (closing_) return closed();
+    return {};
+  }
+  bool post(Loop::Task task) { return !is_forked() && parts_->loop.post(std::move(task)); }
 
-  Status usable() const {
-    if (forked()) {
-      return fail(Errc::Forked,
-                  "node: opened before fork(), and of use in the parent only (open "
-                  "another one in the child, or connect to this one)");
-    }
-    return closed_ ? Status(tl::unexpected(closed_error())) : Status();
+  // Waits for what `question` answers on the loop.
+  template <class T, class Question>
+  Result<T> ask(std::string_view what, Question question) {
+    if (const auto refusal = refused()) return tl::unexpected(*refusal);
+    auto reply = std::make_shared<Reply<T>>();
+    const auto handoff = reply->handoff();
+    const bool posted = parts_->loop.post(
+        [question, reply] { question([reply](T value) { reply->answer(std::move(value)); }); });
+    reply.reset();
+    if (!posted) return tl::unexpected(closed());
+    auto answer = handoff->wait_until(std::chrono::steady_clock::now() + kAnswerWithin);
+    if (answer) return std::move(*answer);
+    return fail(Errc::TimedOut,
+                fmt::format("node: no answer about {} within 30s (try again)", what));
   }
 
-  // Asks on the loop thread and waits.
-  template <class Value, class Ask>
-  Result<Value> ask(Ask question) {
-    if (auto status = usable(); !status) return tl::unexpected(status.error());
-    const auto answer = std::make_shared<Handoff<Value>>();
-    const bool taken = parts_->loop.post([&broker = *parts_->broker, answer, question] {
-      question(broker, [answer](Value value) { answer->set(std::move(value)); });
-    });
-    if (!taken) return tl::unexpected(closed_error());
-    auto value = answer->wait_until(std::chrono::steady_clock::now() + kAnswerWithin);
-    if (value) return std::move(*value);
-    return fail(Errc::TimedOut, "node: no answer from its loop within 30s");
-  }
-
-  NodeOptions options_;
-  std::uint64_t generation_;
+  const std::uint64_t generation_ = fork_generation();
   std::unique_ptr<Parts> parts_;
-  std::string id_;
   std::vector<std::string> endpoints_;
-  std::atomic<bool> closed_ = false;
+  std::atomic<bool> closing_ = false;
+  Guarded<bool> closed_;
 };
-
-Status EmbeddedNode::start() {
-  if (options_.name.empty()) options_.name = host_name();
-  if (auto status = check_name("node", options_.name, options_.limits); !status) return status;
-  auto streams = StreamTable::make(options_.streams, options_.durability);
-  if (!streams) return tl::unexpected(streams.error());
-  Log& log = options_.log != nullptr ? *options_.log : Log::none();
-  auto store = Store::open({.data_dir = options_.data_dir,
-                            .node_name = options_.name,
-                            .streams = std::move(*streams),
-                            .max_bytes = options_.max_bytes,
-                            .reserve_free_share = options_.reserve_free_share,
-                            .limits = options_.limits,
-                            .vfs = {}},
-                           parts_->relay, log);
-  if (!store) return tl::unexpected(store.error());
-  parts_->store = std::move(*store);
-  id_ = parts_->store->node_id();
-  parts_->broker = std::make_unique<Broker>(
-      *parts_->store, [this](Loop::Task task) { parts_->loop.post(std::move(task)); },
-      Broker::Options{.limits = options_.limits,
-                      .name = options_.name,
-                      .data_dir = std::filesystem::absolute(options_.data_dir).string(),
-                      .log = options_.log,
-                      .reporters = &parts_->reporters});
-  parts_->relay.set(*parts_->broker);
-  std::vector<LoopPart*> loop_parts;
-  if (!options_.listen.empty()) {
-    auto endpoint = Endpoint::open({.listen = options_.listen,
-                                    .limits = options_.limits,
-                                    .node_name = options_.name,
-                                    .node_id = id_,
-                                    .log = options_.log},
-                                   *parts_->broker, *parts_->store);
-    if (!endpoint) return tl::unexpected(endpoint.error());
-    parts_->endpoint = std::move(*endpoint);
-    endpoints_ = parts_->endpoint->endpoints();
-    loop_parts.push_back(parts_->endpoint.get());
-  }
-  parts_->loop.start(*parts_->broker, std::move(loop_parts));
-  return {};
-}
 
 }  // namespace
 
 Result<std::unique_ptr<Node>> Node::open(NodeOptions options) {
-  auto node = std::make_unique<EmbeddedNode>(std::move(options));
-  if (auto status = node->start(); !status) return tl::unexpected(status.error());
-  return node;
+  if (options.name.empty()) options.name = host_name();
+  if (auto status = check_name("node", options.name, options.limits); !status) {
+    return tl::unexpected(status.error());
+  }
+  Log& log = options.log == nullptr ? Log::none() : *options.log;
+  auto parts = std::make_unique<Parts>(std::move(options), log);
+  if (auto status = parts->open(); !status) return tl::unexpected(status.error());
+  return std::make_unique<EmbeddedNode>(std::move(parts));
 }
 
 }  // namespace marram

@@ -256,12 +256,6 @@ std::string CoreBus::status_json() {
   return value(without_gil([&] { return bus.status_json(); }));
 }
 
-std::string CoreBus::log_text(std::uint32_t log) {
-  Bus& bus = use();
-  const InCall call(calls_);
-  return value(without_gil([&] { return bus.log_id(log); })).text();
-}
-
 void CoreBus::close() {
   if (forked() || closed_.exchange(true) || !bus_) return;
   const InCall call(calls_);

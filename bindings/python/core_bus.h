@@ -62,7 +62,6 @@ class CoreBus : public std::enable_shared_from_this<CoreBus> {
   std::vector<ConsumerInfo> consumers();
   void remove_consumer(const std::string& name);
   std::string status_json();
-  std::string log_text(std::uint32_t log);
 
   void close();
   bool closed() const { return closed_; }

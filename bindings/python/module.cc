@@ -68,7 +68,6 @@ void define_bus(py::module_& module) {
       .def("consumers", &CoreBus::consumers)
       .def("remove_consumer", &CoreBus::remove_consumer)
       .def("status_json", &CoreBus::status_json)
-      .def("log_text", &CoreBus::log_text)
       .def("close", &CoreBus::close)
       .def_property_readonly("closed", &CoreBus::closed)
       .def_property_readonly("forked", &CoreBus::forked)

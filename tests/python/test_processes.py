@@ -56,6 +56,27 @@ def test_ctrl_c_ends_a_wait_at_once(run, data_dir, wait):
     assert (code, errors) == (0, "")
 
 
+def test_a_signal_handler_may_close_the_node_and_so_end_the_loop(run, data_dir):
+    program = run(
+        """
+        import signal, sys, marram
+        node = marram.Node(sys.argv[1])
+        signal.signal(signal.SIGTERM, lambda number, frame: node.close())
+        events = node.subscribe("#")
+        print("ready")
+        for event in events: pass
+        print("end")
+        """,
+        data_dir,
+    )
+    assert program.line() == "ready"
+
+    program.process.send_signal(signal.SIGTERM)
+
+    assert program.line() == "end"
+    assert program.end()[::2] == (0, "")
+
+
 def test_ctrl_c_ends_a_publish_that_waits_for_a_silent_node(run, data_dir):
     owner = run(
         """

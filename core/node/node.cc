@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/base/ids.h"
+#include "core/base/quantity.h"
 #include "core/event/topic.h"
 #include "core/node/broker.h"
 #include "core/node/endpoint.h"
@@ -121,8 +122,7 @@ class EmbeddedNode : public Node {
   ~EmbeddedNode() override {
     close();
     // In a child after fork() the threads and the files are the parent's.
-    if (is_forked()) [[maybe_unused]]
-      auto* leaked = parts_.release();
+    if (is_forked()) (void)parts_.release();
   }
 
   Status submit(std::unique_ptr<EventBatch>&& batch, ListenerPtr listener,
@@ -200,6 +200,23 @@ class EmbeddedNode : public Node {
       parts_->endpoint.reset();  // its addresses are free again
       parts_->store->close();
     });
+  }
+
+  Status health(Duration patience) override {
+    if (const auto refusal = refused()) return tl::unexpected(*refusal);
+    const auto answer = std::make_shared<Handoff<Status>>();
+    // No consumer has this number: a question that changes nothing.
+    constexpr std::uint32_t kNobody = 0;
+    const bool posted = post([&store = *parts_->store, answer] {
+      store.remove_consumer(kNobody, [answer](const Status& status) { answer->set(status); });
+    });
+    if (!posted) return tl::unexpected(closed());
+    const auto status = answer->wait_until(std::chrono::steady_clock::now() + patience);
+    if (!status) {
+      return fail(Errc::TimedOut, fmt::format("node: no answer from its loop and writer within {}",
+                                              duration_text(patience)));
+    }
+    return *status || status->error().code == Errc::NotFound ? Status() : *status;
   }
 
   const std::string& name() const override { return parts_->options.name; }

@@ -54,6 +54,9 @@ mqtt::properties to_properties(MqttMessage& message) {
   return properties;
 }
 
+// Debian's bundle of the certificate authorities it trusts (ca-certificates).
+const std::string kSystemCaFile = "/etc/ssl/certs/ca-certificates.crt";
+
 class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::iaction_listener {
  public:
   PahoLink(const MqttLinkOptions& options, OnMessage on_message)
@@ -140,11 +143,9 @@ class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::ia
 
   void fill_tls(const RouteTls& tls) {
     mqtt::ssl_options ssl;
-    if (tls.ca_file.empty()) {
-      ssl.ca_path("/etc/ssl/certs");
-    } else {
-      ssl.set_trust_store(tls.ca_file);
-    }
+    // A file in either case: Paho 1.2.0 forgets a folder (ca_path) when it copies its
+    // options, and reads it afterwards (eclipse-paho/paho.mqtt.cpp, issue 337).
+    ssl.set_trust_store(tls.ca_file.empty() ? kSystemCaFile : tls.ca_file);
     if (!tls.certificate_file.empty()) {
       ssl.set_key_store(tls.certificate_file);
       ssl.set_private_key(tls.key_file);

@@ -1,4 +1,7 @@
-"""Options and fixtures; the program is $MARRAM, else build/marram, else build-dev/marram."""
+"""Options and fixtures.
+
+The program is $MARRAM_PROGRAM, else build/marram, else build-dev/marram.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def program() -> Path:
-    for path in (os.environ.get("MARRAM"), ROOT / "build/marram", ROOT / "build-dev/marram"):
+    built = (ROOT / "build/marram", ROOT / "build-dev/marram")
+    for path in (os.environ.get("MARRAM_PROGRAM"), *built):
         if path and Path(path).exists():
             return Path(path)
     pytest.fail("no program to test: ./dev build")

@@ -160,7 +160,8 @@ void IoThread::lose(Error error, TimePoint now) {
   session_.on_lost();
   lost_ = false;
   ready_.store(false, std::memory_order_relaxed);
-  if (options_.log != nullptr && (had_session || refused)) {
+  // The answer to our own BYE is no loss.
+  if (options_.log != nullptr && !bye_said_ && (had_session || refused)) {
     options_.log->warn("client", error.message);
   }
   if (!greeted_told_ && refused) {

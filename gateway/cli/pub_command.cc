@@ -105,7 +105,10 @@ int publish(const Options& options, Client& client) {
   auto source = open_source(options, client.limits());
   if (!source) return complain(source.error());
   PublishPump::Options pump{.event = options.event, .timeout = *timeout};
-  if (options.json) pump.on_stored = print_receipt;
+  if (options.json) {
+    std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // whoever feeds lines waits for receipts
+    pump.on_stored = print_receipt;
+  }
   pump.on_refused = [&](std::uint64_t number, const Error& error) {
     const std::string which = options.lines ? fmt::format("line {}: ", number) : "";
     fmt::print(stderr, "marram: pub: {}{}\n", which, error.message);

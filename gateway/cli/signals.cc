@@ -17,6 +17,9 @@ SignalQueue::SignalQueue(std::initializer_list<int> signals) {
 }
 
 SignalQueue::~SignalQueue() {
+  // What nobody took would end the process as soon as it is not blocked any more.
+  while (take()) {
+  }
   ::close(fd_);
   ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }

@@ -15,7 +15,7 @@ namespace marram::cli {
 class SignalQueue {
  public:
   explicit SignalQueue(std::initializer_list<int> signals);
-  ~SignalQueue();  // the signals are as before
+  ~SignalQueue();  // the signals are as before, those not taken are dropped
   SignalQueue(const SignalQueue&) = delete;
   SignalQueue& operator=(const SignalQueue&) = delete;
 

@@ -11,21 +11,10 @@
 #include "core/event/bus.h"
 #include "core/event/event.h"
 #include "core/event/filter_record.h"
+#include "core/event/log_record.h"
 #include "core/event/stream.h"
 
 namespace marram {
-
-// A log, as far as this node has it.  first == head + 1: nothing of it is stored.
-struct LogRecord {
-  std::uint32_t no = 0;
-  LogId id;
-  bool open = false;        // written by this run of this node
-  std::uint64_t first = 1;  // lowest stored seq
-  std::uint64_t head = 0;   // highest stored seq
-  std::uint64_t bytes = 0;
-  // Of a log in memory nothing is on disk: first is head + 1.
-  Durability durability = Durability::Fsync;
-};
 
 struct ConsumerRecord {
   std::uint32_t no = 0;  // given by the store, never used twice

@@ -49,23 +49,29 @@ struct StoreOptions {
 class StoreListener {
  public:
   virtual ~StoreListener() = default;
-  // `batch` is committed; every event has its position.  Positions of one log grow
-  // without holes from batch to batch.  Comes before the submitter's answer.
+  // `batch` is committed; every event has its position.  Positions of one log grow from
+  // batch to batch: without holes in a log that this run writes; in a copy the holes are
+  // what does not match, or gaps, and on_copied() says how far it is complete.
+  // Comes before the submitter's answer.
   virtual void on_committed(EventBatchPtr batch) = 0;
-  // A log that this run writes: it opened.  Comes before its first on_committed.
+  // A CopyWrite to the main copy is committed: `log` is how it stands now (head is the new upto).
+  // Events that it brought were told by on_committed() just before; `gaps` are those
+  // in the stretch.  Comes before the writer's answer.
+  virtual void on_copied(const LogRecord& /*log*/, const std::vector<Gap>& /*gaps*/) {}
+  // A backfill moved, ended (empty) or began; its events are not told: below the head readers
+  // ask the disk.
+  virtual void on_backfilled(const LogRecord& /*log*/,
+                             const std::optional<BackfillRecord>& /*backfill*/) {}
+  // A log is forgotten: forget_log() is on disk.  Its number is never used again.
+  virtual void on_log_forgotten(std::uint32_t /*log*/) {}
+  // A log that this run writes opened, or a copy's first write is about to be told.  Comes
+  // before its first on_committed.
   virtual void on_log_opened(const LogRecord& log) = 0;
   // Moves given to save_cursors() are on disk.
   virtual void on_cursors_saved(std::vector<CursorMove> moves) = 0;
   // Events below `first` of a log are gone.  `owed`: not history, but dropped from
   // under a durable reader, for gap.reason.
   virtual void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed) = 0;
-};
-
-// A stretch of one log, as read from disk.
-struct ReadResult {
-  EventBatchPtr batch;     // what was read, in order; possibly empty
-  std::uint64_t upto = 0;  // everything up to here has been looked at
-  std::vector<Gap> gaps;   // holes on the way, in order
 };
 
 class Store {
@@ -118,10 +124,64 @@ class Store {
   virtual void find_time(std::uint32_t log, WallTime time,
                          std::function<void(Result<std::uint64_t>)> done) = 0;
 
+  // --- for the mesh ---
+
+  // As at open().
+  virtual MeshRecords mesh_records() const { return {}; }
+
+  // Stores a stretch of a copy; see CopyWrite for what is one transaction.  Writes are
+  // carried out in order, together with whatever else queued up.  A batch on `memory` streams is
+  // numbered and told like any other, and is not on disk.  `done` runs on the writer's thread
+  // after the commit, with the log's number.
+  // Errors, to `done`: Invalid  `after` is not where the copy stands
+  //                    Full     no room: nothing was stored; try again later
+  //                    Io, Closed
+  // Full never drops what is owed to a reader here, but for streams with drop-oldest.
+  using CopyDone = std::function<void(Result<std::uint32_t> log)>;
+  virtual void write_copy(CopyWrite /*write*/, CopyDone done) { done(no_mesh()); }
+
+  // Makes or replaces a hold; on disk when `done` runs.
+  virtual void put_hold(HoldRecord /*hold*/, std::function<void(Status)> done) { done(no_mesh()); }
+  // Forgets it; of a hold that is not there nothing.
+  virtual void remove_hold(std::string /*peer*/, std::string /*stream*/,
+                           std::function<void(Status)> done) {
+    done(no_mesh());
+  }
+  // Saved with the next commit, or by themselves soon after; a move never goes back
+  // (put_hold() may).  `contact` of the peers is set to `now`.
+  virtual void move_holds(std::vector<HoldMove> /*moves*/, WallTime /*now*/) {}
+  // Replaces all pins.  In memory only.
+  virtual void set_pins(std::vector<Pin> /*pins*/) {}
+
+  // Saved with the next commit, or by themselves soon after.
+  virtual void save_facts(MeshFacts /*facts*/) {}
+
+  // The next event that is published here opens a new epoch, with a start number above
+  // `runs` of the facts.  The logs of this run are closed by then: `open` becomes false.
+  virtual void end_epoch(std::function<void(Status)> done) { done(no_mesh()); }
+
+  // Forgets a closed log that has no events: its row, gaps, cursors, backfill and hold entries in
+  // one transaction.  Errors, to `done`: Invalid  it has events, or is open
+  virtual void forget_log(std::uint32_t /*log*/, std::function<void(Status)> done) {
+    done(no_mesh());
+  }
+
+  // Retention, with copies.  History is, of every log, what all durable consumers here, all holds
+  // and all pins have had; `retain`, `ttl`, `max_bytes` and `on_full` of the stream of that name
+  // apply to copies as to the node's own logs.  Trimming moves `first` (and whole_from, if it was
+  // below) and records a gap only (a) in this run's open logs, for whatever goes, and (b) anywhere,
+  // for what ttl or drop-oldest took from under a reader or a hold.  read() over a stretch
+  // below `first` of a copy answers no gap for it: nobody here knows what was there.
+
   virtual StoreStatus status() const = 0;
 
   // Refuses new work, commits what was taken, checkpoints, closes.  Idempotent.
   virtual void close() = 0;
+
+ protected:
+  static tl::unexpected<Error> no_mesh() {
+    return fail(Errc::Unsupported, "store: does not keep copies of other nodes' logs");
+  }
 };
 
 }  // namespace marram

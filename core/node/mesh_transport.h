@@ -1,0 +1,91 @@
+// The sessions between nodes: ZeroMQ sockets with CURVE, on the loop thread.
+//
+// Moves whole frames and knows whose they are; what they mean is core/mesh's affair.
+//
+//     listener: one ROUTER (ROUTER_MANDATORY) per endpoint of [mesh] listen
+//     dialler:  one DEALER per session; when TCP is gone (socket monitor) so are socket and
+//               session.  It never reconnects by itself (RECONNECT_IVL -1).
+//
+// - A key is proved by CURVE before the first frame: a ZAP handler on inproc admits the
+//   trusted keys alone (fail closed: no handler, no list, no entry: nobody), and answers with the
+//   node id (hash of the key) as User-Id, which is read from the payload frame.  Trust may
+//   change while it runs: revoke() ends the sessions of a key.
+// - A start-up self-test dials the own listener with a key made for it, and refuses to start
+//   unless that is refused.
+// - Plain links only on loopback and ipc, or with `insecure`: proven_id is empty then.
+// - A dialled address is looked up anew each time.  Where the listener's key is not known the
+//   trusted keys are tried, one a dial, in turn.
+// - Frames are checked for size and decoded here (wire::LinkDecoder); bytes that are no
+//   frame are answered with ERROR, the session ends, on_session_down() tells.
+// - Nothing is queued but what the mesh gave: it keeps within the peer's window.  What a pipe
+//   does not take at once waits here, in order; PING, PONG, CREDIT, STATE and PEERS go before
+//   waiting data.
+//
+// Threads: open() by one, before the loop starts; the rest on the loop thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/mesh/values.h"
+#include "core/node/loop.h"
+
+namespace marram {
+
+// Who may connect.
+class TrustList {
+ public:
+  virtual ~TrustList() = default;
+  virtual bool admits(const std::string& key) const = 0;  // Z85
+  virtual std::vector<std::string> keys() const = 0;
+};
+
+// The node id that a public key gives: 32 lower-case hexadecimal digits.
+std::string node_id_of_key(const std::string& z85);
+
+class MeshTransport : public LoopPart {
+ public:
+  struct Options {
+    std::vector<std::string> listen;
+    std::string public_key;  // Z85; empty: plain links
+    std::string secret_key;
+    bool insecure = false;
+    Limits limits;
+    const TrustList* trust = nullptr;
+    Duration handshake_max = std::chrono::seconds(10);  // until HELLO
+    std::size_t sessions_max = 4096;
+    std::size_t unknown_sessions_max = 64;  // without a HELLO yet
+    Log* log = nullptr;
+  };
+  // What the loop does with it; never called from within the functions below, but from
+  // run().
+  class Handler {
+   public:
+    virtual ~Handler() = default;
+    virtual void on_session_up(const mesh::SessionInfo& session) = 0;
+    virtual void on_frame(mesh::SessionId session, wire::LinkFrame frame) = 0;
+    virtual void on_session_down(mesh::SessionId session, const Error& why) = 0;
+    virtual void on_dial_failed(const std::string& address) = 0;
+  };
+
+  // Errors: Config  a listen beyond loopback without keys; Busy, Io  an address; Refused  the
+  //         self-test was let in
+  static Result<std::unique_ptr<MeshTransport>> open(Options options, Handler& handler);
+
+  // After open() with port 0 the real ones.
+  virtual const std::vector<std::string>& endpoints() const = 0;
+
+  virtual void dial(const mesh::Dial& dial) = 0;
+  virtual void send(const mesh::SendFrame& send) = 0;
+  virtual void send(const mesh::SendData& send) = 0;
+  virtual void hang_up(const mesh::HangUp& hang_up) = 0;
+  // Ends the sessions of keys that `trust` no longer admits.
+  virtual void trust_changed() = 0;
+};
+
+}  // namespace marram

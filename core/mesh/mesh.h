@@ -109,8 +109,12 @@ class Mesh {
 
   // --- from the readers here ---
   // New, or changed (same id).
+  // Every log that is no own open one stays unread by it until the first Readable.
   void put_interest(Interest interest, Now now, Actions& out);
   void drop_interest(std::uint64_t id, Now now, Actions& out);
+  // A durable interest's cursors have moved, on disk, in one of its logs.
+  void move_cursor(std::uint64_t interest, std::uint32_t log, std::uint64_t upto, Now now,
+                   Actions& out);
 
   // --- from the store, in its order ---
   void on_log_opened(const LogRecord& log, Now now, Actions& out);

@@ -34,19 +34,9 @@
 #include "core/base/log.h"
 #include "core/mesh/values.h"
 #include "core/node/loop.h"
+#include "core/node/trust_store.h"
 
 namespace marram {
-
-// Who may connect.
-class TrustList {
- public:
-  virtual ~TrustList() = default;
-  virtual bool admits(const std::string& key) const = 0;  // Z85
-  virtual std::vector<std::string> keys() const = 0;
-};
-
-// The node id that a public key gives: 32 lower-case hexadecimal digits.
-std::string node_id_of_key(const std::string& z85);
 
 class MeshTransport : public LoopPart {
  public:

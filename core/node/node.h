@@ -19,6 +19,7 @@
 #include "core/base/log.h"
 #include "core/event/bus.h"
 #include "core/event/stream.h"
+#include "core/node/mesh_options.h"
 
 namespace marram {
 
@@ -33,6 +34,7 @@ struct NodeOptions {
   // ZeroMQ endpoints for clients: "ipc://PATH" or "tcp://127.0.0.1:PORT" (port 0:
   // any).  Addresses beyond loopback are refused.
   std::vector<std::string> listen;
+  MeshNodeOptions mesh;
   Log* log = nullptr;  // null: none; outlives the node
 };
 

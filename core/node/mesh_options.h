@@ -1,0 +1,27 @@
+// How a node meets others: [mesh] of the configuration, as values.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace marram {
+
+// Neither `listen` nor `peers`: no mesh.
+struct MeshNodeOptions {
+  std::vector<std::string> listen;  // "tcp://0.0.0.0:7400" (port 0: any), "ipc://PATH"
+  std::vector<std::string> peers;   // addresses to dial
+  // Made on first start; the node's id is the hash of its public half.  Empty: no key, plain links.
+  std::filesystem::path key_file;
+  std::vector<std::string> trust;  // public keys, Z85
+  std::filesystem::path
+      trust_dir;          // more of them, a file each, looked at while it runs; empty: none
+  bool insecure = false;  // plain links everywhere, also beyond loopback
+  std::vector<std::string> carry;  // stream names, or "*"
+
+  bool on() const { return !listen.empty() || !peers.empty(); }
+  // Whether links are encrypted and peers proved by key.
+  bool secure() const { return !key_file.empty() && !insecure; }
+};
+
+}  // namespace marram

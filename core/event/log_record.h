@@ -79,8 +79,8 @@ struct CopyWrite {
   // What changes with it; unset: stays.
   std::optional<std::uint64_t> whole_from;         // 0: filtered from now on
   std::optional<std::vector<CopyFilter>> filters;  // replaces them
-  std::optional<BackfillRecord> begin_backfill;    // replaces the one there is
-  bool end_backfill = false;                       // forgets it
+  std::optional<BackfillRecord> begin_backfill;  // replaces the one there is, before `after` counts
+  bool end_backfill = false;                     // forgets it
 };
 
 // A standing want of a peer, served here: what it may still need of a stream's logs.
@@ -125,9 +125,10 @@ struct MeshRecords {
 
 // A stretch of one log, as read from disk.
 struct ReadResult {
-  EventBatchPtr batch;     // what was read, in order; possibly empty
-  std::uint64_t upto = 0;  // everything up to here has been looked at
-  std::vector<Gap> gaps;   // holes on the way, in order
+  EventBatchPtr batch;      // what was read, in order; possibly empty
+  std::uint64_t upto = 0;   // everything up to here has been looked at
+  std::vector<Gap> gaps;    // holes on the way, in order
+  std::uint64_t first = 1;  // the log's, when it was read: nothing is said of what lies below
 };
 
 }  // namespace marram

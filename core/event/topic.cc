@@ -111,4 +111,33 @@ bool matches(std::string_view filter, std::string_view topic) {
   }
 }
 
+bool overlaps(std::string_view a, std::string_view b) {
+  bool last_a = false;
+  bool last_b = false;
+  while (!last_a && !last_b) {
+    const std::string_view level_a = take_level(a, last_a);
+    const std::string_view level_b = take_level(b, last_b);
+    if (level_a == "#" || level_b == "#") return true;
+    if (level_a != level_b && level_a != "+" && level_b != "+") return false;
+  }
+  // "x/#" matches "x" too.
+  return last_a == last_b || (last_a ? b : a) == "#";
+}
+
+bool covers(std::string_view wide, std::string_view narrow) {
+  const bool wild_first = !wide.empty() && (wide.front() == '+' || wide.front() == '#');
+  if (wild_first && !narrow.empty() && narrow.front() == '$') return false;
+  bool last_wide = false;
+  bool last_narrow = false;
+  for (;;) {
+    const std::string_view level_wide = take_level(wide, last_wide);
+    if (level_wide == "#") return true;
+    const std::string_view level_narrow = take_level(narrow, last_narrow);
+    if (level_narrow == "#") return false;
+    if (level_wide != level_narrow && level_wide != "+") return false;
+    if (last_narrow) return last_wide || wide == "#";
+    if (last_wide) return false;
+  }
+}
+
 }  // namespace marram

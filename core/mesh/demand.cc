@@ -1,0 +1,104 @@
+#include "core/mesh/demand.h"
+
+#include <algorithm>
+
+#include "core/event/topic.h"
+
+namespace marram::mesh {
+
+void Need::ask_from(const wire::Begin& begin) {
+  switch (begin.at) {
+    case wire::Begin::At::Seq:
+      all_from = std::min(all_from.value_or(begin.seq), std::max<std::uint64_t>(begin.seq, 1));
+      break;
+    case wire::Begin::At::Time:
+      all_since = std::min(all_since.value_or(begin.time), begin.time);
+      break;
+    case wire::Begin::At::Head:
+      all_from_head = true;
+      break;
+  }
+}
+
+// Where positions and times cannot be compared the position goes first: what a time
+// asks for below it is filled in behind.
+wire::Begin Need::lowest() const {
+  std::optional<std::uint64_t> seq = all_from;
+  std::optional<WallTime> time = all_since;
+  for (const ReaderNeed& reader : readers) {
+    for (const FilterStart& filter : reader.filters) {
+      if (reader.cursor) {
+        seq = std::min(seq.value_or(*reader.cursor + 1), *reader.cursor + 1);
+      } else if (filter.from.at == wire::Begin::At::Seq) {
+        seq = std::min(seq.value_or(filter.from.seq), std::max<std::uint64_t>(filter.from.seq, 1));
+      } else if (filter.from.at == wire::Begin::At::Time) {
+        time = std::min(time.value_or(filter.from.time), filter.from.time);
+      }
+    }
+  }
+  if (seq) return {wire::Begin::At::Seq, *seq, {}};
+  if (time) return {wire::Begin::At::Time, 0, *time};
+  return {wire::Begin::At::Head, 0, {}};
+}
+
+std::vector<std::string> without_covered(std::vector<std::string> filters) {
+  std::sort(filters.begin(), filters.end());
+  filters.erase(std::unique(filters.begin(), filters.end()), filters.end());
+  if (filters.size() > wire::kLinkFiltersMax) return filters;
+  std::vector<std::string> kept;
+  for (std::size_t i = 0; i < filters.size(); ++i) {
+    bool covered = false;
+    for (std::size_t j = 0; j < filters.size() && !covered; ++j) {
+      // Of two that cover each other the first one stays.
+      covered = j != i && covers(filters[j], filters[i]) &&
+                (j < i || !covers(filters[i], filters[j]));
+    }
+    if (!covered) kept.push_back(filters[i]);
+  }
+  return kept;
+}
+
+bool concerns(std::string_view filter, const std::vector<std::string>& topics) {
+  if (topics.empty()) return true;
+  return std::any_of(topics.begin(), topics.end(),
+                     [&](const std::string& topic) { return overlaps(filter, topic); });
+}
+
+void Readers::put(Interest interest) { interests_[interest.id] = std::move(interest); }
+
+bool Readers::drop(std::uint64_t id) { return interests_.erase(id) != 0; }
+
+const Interest* Readers::find(std::uint64_t id) const {
+  const auto found = interests_.find(id);
+  return found == interests_.end() ? nullptr : &found->second;
+}
+
+void Readers::add_to(Need& need, const Log& log) const {
+  for (const auto& [id, interest] : interests_) {
+    ReaderNeed reader{id, {}, {}};
+    for (const FilterStart& filter : interest.filters) {
+      if (!concerns(filter.filter, log.topics)) continue;
+      reader.filters.push_back(filter);
+      need.filters.push_back(filter.filter);
+    }
+    if (reader.filters.empty()) continue;
+    if (log.record) {
+      const auto cursor = interest.cursors.find(log.record->no);
+      if (cursor != interest.cursors.end()) reader.cursor = cursor->second;
+    }
+    need.wanted = true;
+    need.standing = need.standing || interest.durable;
+    need.readers.push_back(std::move(reader));
+  }
+  need.filters = without_covered(std::move(need.filters));
+}
+
+bool Readers::any_durable(const std::vector<std::string>& topics) const {
+  return std::any_of(interests_.begin(), interests_.end(), [&](const auto& item) {
+    return item.second.durable &&
+           std::any_of(item.second.filters.begin(), item.second.filters.end(),
+                       [&](const FilterStart& filter) { return concerns(filter.filter, topics); });
+  });
+}
+
+}  // namespace marram::mesh

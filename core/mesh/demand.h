@@ -1,0 +1,64 @@
+// What this node needs of a log: for its own readers, for streams that it carries, for
+// peers that ask.
+//
+// Threads: the owner's only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/mesh/logs.h"
+
+namespace marram::mesh {
+
+// One reader's part in a log.
+struct ReaderNeed {
+  std::uint64_t interest = 0;
+  std::vector<FilterStart> filters;      // those that the log's topics can match
+  std::optional<std::uint64_t> cursor;   // it needs nothing up to here
+};
+
+struct Need {
+  bool wanted = false;    // by somebody, from now on
+  bool whole = false;     // every event
+  bool keep = false;      // what is whole stays whole, though nobody asks at the moment
+  bool standing = false;  // by somebody durable
+  // Everything from here on, for peers and for what is carried.
+  std::optional<std::uint64_t> all_from;
+  std::optional<WallTime> all_since;
+  bool all_from_head = false;
+  std::vector<std::string> filters;  // of the readers, none of them covered by another
+  std::vector<ReaderNeed> readers;
+  // Peers that ask, when nobody else wants the log (two: more).
+  std::vector<std::string> askers;
+
+  void ask_from(const wire::Begin& begin);
+  // Where a copy begins that serves all of this.
+  wire::Begin lowest() const;
+};
+
+// The smallest set of filters that matches the same.
+std::vector<std::string> without_covered(std::vector<std::string> filters);
+// Some filter can match some topic of the stream.
+bool concerns(std::string_view filter, const std::vector<std::string>& topics);
+
+class Readers {
+ public:
+  void put(Interest interest);
+  // False: there is none.
+  bool drop(std::uint64_t id);
+  const Interest* find(std::uint64_t id) const;
+  // Adds what the readers need of the log.
+  void add_to(Need& need, const Log& log) const;
+  // Whether some durable reader may want something of a stream with these topics.
+  bool any_durable(const std::vector<std::string>& topics) const;
+  const std::map<std::uint64_t, Interest>& all() const { return interests_; }
+
+ private:
+  std::map<std::uint64_t, Interest> interests_;
+};
+
+}  // namespace marram::mesh

@@ -1,0 +1,145 @@
+#include "core/mesh/link.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace marram::mesh {
+
+namespace {
+
+constexpr Duration kSilentMin = std::chrono::seconds(1);
+constexpr Duration kSilentMax = std::chrono::minutes(10);
+
+Duration in_bounds(Duration silent_after) {
+  return std::clamp(silent_after, kSilentMin, kSilentMax);
+}
+
+}  // namespace
+
+Link::Link(SessionInfo info, const LinkOptions& options, TimePoint now, Actions& out)
+    : info_(std::move(info)),
+      options_(options),
+      began_(now),
+      heard_at_(now),
+      spoke_at_(now),
+      data_at_(now),
+      granted_(options.hello.window_bytes) {
+  if (!info_.dialled) return;
+  out.push_back(SendFrame{info_.id, options_.hello});
+  greeted_ = true;
+}
+
+Status Link::on_hello(const wire::LinkHello& hello, TimePoint now, Actions& out) {
+  if (live_) return fail(Errc::Protocol, "mesh: a second HELLO in one session");
+  if (hello.low > wire::kVersionHigh || hello.high < wire::kVersionLow) {
+    return fail(Errc::Version, fmt::format("mesh: {} speaks versions {} to {}, this build {} to {}",
+                                           hello.name, hello.low, hello.high, wire::kVersionLow,
+                                           wire::kVersionHigh));
+  }
+  if (hello.node_id.empty() || hello.node_id.size() > wire::kIdBytesMax) {
+    return fail(Errc::Protocol, "mesh: HELLO without a node id");
+  }
+  if (!info_.proven_id.empty() && hello.node_id != info_.proven_id) {
+    return fail(Errc::Refused, fmt::format("mesh: a peer with the key of {} says that it is {}",
+                                           info_.proven_id, hello.node_id));
+  }
+  if (hello.window_bytes < Pace::kFrameMax) {
+    return fail(Errc::Protocol, fmt::format("mesh: {} offers a window of {} bytes, below {}",
+                                            hello.node_id, hello.window_bytes, Pace::kFrameMax));
+  }
+  peer_ = hello;
+  live_ = true;
+  heard_at_ = now;
+  pace_.on_window(hello.window_bytes);
+  if (!greeted_) out.push_back(SendFrame{info_.id, options_.hello});
+  greeted_ = true;
+  ping(now, out);
+  return {};
+}
+
+Status Link::on_frame(const wire::LinkFrame& frame, std::uint64_t credit_bytes, TimePoint now,
+                      Actions& out) {
+  if (!live_) return fail(Errc::Protocol, "mesh: a frame before HELLO");
+  heard_at_ = now;
+  if (credit_bytes != 0) {
+    data_at_ = now;
+    received_ += credit_bytes;
+    // A single frame may pass the window's end when nothing else is on its way.
+    if (received_ > granted_ + wire::kLinkFrameBytesMax) {
+      return fail(Errc::Protocol, fmt::format("mesh: {} sent {} bytes beyond its window",
+                                              peer_.node_id, received_ - granted_));
+    }
+  } else if (const auto* const asked = std::get_if<wire::Ping>(&frame)) {
+    out.push_back(SendFrame{info_.id, wire::Pong{asked->number}});
+    on_sent(now);
+  } else if (const auto* const pong = std::get_if<wire::Pong>(&frame)) {
+    on_pong(pong->number, now);
+  } else if (const auto* const credit = std::get_if<wire::Credit>(&frame)) {
+    if (!pace_.on_credit(credit->granted, peer_.window_bytes, now)) {
+      return fail(Errc::Protocol, "mesh: credit for more than was sent");
+    }
+  }
+  return {};
+}
+
+void Link::on_data_sent(std::uint64_t bytes, TimePoint now) {
+  pace_.on_sent(bytes, now);
+  spoke_at_ = now;
+}
+
+void Link::ping(TimePoint now, Actions& out) {
+  if (!pinged_at_) {
+    ++ping_no_;
+    pinged_at_ = now;
+  }
+  out.push_back(SendFrame{info_.id, wire::Ping{ping_no_}});
+  spoke_at_ = now;
+}
+
+void Link::on_pong(std::uint64_t number, TimePoint now) {
+  if (number != ping_no_ || !pinged_at_) return;
+  const Duration took = now - *pinged_at_;
+  pinged_at_.reset();
+  // The shortest of late: what waits in queues is not the link's.
+  round_trip_ = round_trip_ && took > *round_trip_ ? *round_trip_ + (took - *round_trip_) / 8 : took;
+}
+
+// A quarter of the window at a time, or all when there is a pause.
+void Link::give_credit(Actions& out, TimePoint now) {
+  const std::uint64_t now_granted = released_ + options_.hello.window_bytes;
+  if (now_granted <= granted_) return;
+  granted_ = now_granted;
+  out.push_back(SendFrame{info_.id, wire::Credit{granted_}});
+  spoke_at_ = now;
+}
+
+Status Link::on_tick(TimePoint now, Actions& out) {
+  if (!live_) {
+    if (now - began_ < options_.greeting_max) return {};
+    return fail(Errc::TimedOut, "mesh: no HELLO in time");
+  }
+  const Duration silent = now - heard_at_;
+  if (silent >= in_bounds(options_.hello.silent_after)) {
+    return fail(Errc::TimedOut,
+                fmt::format("mesh: {} has been silent for {} ms", peer_.node_id, silent.count() / 1000));
+  }
+  give_credit(out, now);
+  const Duration every =
+      std::min(in_bounds(peer_.silent_after), in_bounds(options_.hello.silent_after)) / 3;
+  if (now - spoke_at_ >= every || (silent >= every && now - pinged_at_.value_or(TimePoint()) >= every)) {
+    ping(now, out);
+  }
+  return {};
+}
+
+TimePoint Link::wake_at() const {
+  if (!live_) return began_ + options_.greeting_max;
+  const Duration own = in_bounds(options_.hello.silent_after);
+  const Duration every = std::min(in_bounds(peer_.silent_after), own) / 3;
+  TimePoint at = std::min(spoke_at_ + every, heard_at_ + own);
+  const TimePoint asks = std::max(heard_at_, pinged_at_.value_or(TimePoint())) + every;
+  return std::min(at, asks);
+}
+
+}  // namespace marram::mesh

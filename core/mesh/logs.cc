@@ -1,0 +1,46 @@
+#include "core/mesh/logs.h"
+
+namespace marram::mesh {
+
+Log* Logs::add(const LogId& id, bool& is_new) {
+  is_new = false;
+  if (Log* const known = find(id)) return known;
+  if (logs_.size() >= logs_max_) return nullptr;
+  is_new = true;
+  const std::uint32_t index = next_++;
+  auto log = std::make_unique<Log>();
+  log->index = index;
+  log->id = id;
+  by_id_[id] = index;
+  return (logs_[index] = std::move(log)).get();
+}
+
+Log* Logs::find(const LogId& id) {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : at(found->second);
+}
+
+Log* Logs::find_no(std::uint32_t no) {
+  const auto found = by_no_.find(no);
+  return found == by_no_.end() ? nullptr : at(found->second);
+}
+
+Log* Logs::at(std::uint32_t index) {
+  const auto found = logs_.find(index);
+  return found == logs_.end() ? nullptr : found->second.get();
+}
+
+void Logs::set_record(Log& log, const LogRecord& record) {
+  log.record = record;
+  by_no_[record.no] = log.index;
+}
+
+void Logs::forget(std::uint32_t index) {
+  const auto found = logs_.find(index);
+  if (found == logs_.end()) return;
+  if (found->second->record) by_no_.erase(found->second->record->no);
+  by_id_.erase(found->second->id);
+  logs_.erase(found);
+}
+
+}  // namespace marram::mesh

@@ -1,0 +1,66 @@
+// The logs that this node has heard of: what it has of each, what others say of it.
+//
+// Threads: the owner's only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "core/event/log_record.h"
+#include "core/mesh/values.h"
+
+namespace marram::mesh {
+
+struct LogIdLess {
+  bool operator()(const LogId& a, const LogId& b) const {
+    return std::tie(a.origin, a.epoch, a.stream) < std::tie(b.origin, b.epoch, b.stream);
+  }
+};
+
+struct Log {
+  std::uint32_t index = 0;  // in Logs, never used twice
+  LogId id;
+  bool own = false;                  // written by this node, in this run or an earlier one
+  std::optional<LogRecord> record;   // what is stored; empty: nothing yet
+  std::optional<BackfillRecord> backfill;
+  std::vector<std::string> topics;  // of its stream; none: any
+  Durability durability = Durability::Fsync;
+  Priority priority = Priority::Normal;
+  std::map<std::string, wire::HaveEntry> have;  // by neighbour
+  TimePoint heard{};                            // of it, for the first time
+  bool forked = false;                          // two events with one position have been seen
+
+  bool writes() const { return own && record && record->open; }
+  bool whole() const { return record && record->whole_from != 0; }
+  std::uint64_t head() const { return record ? record->head : 0; }
+};
+
+class Logs {
+ public:
+  explicit Logs(std::size_t logs_max) : logs_max_(logs_max) {}
+
+  // Null: there are too many.  `is_new` says whether it was not known.
+  Log* add(const LogId& id, bool& is_new);
+  Log* find(const LogId& id);
+  Log* find_no(std::uint32_t no);
+  Log* at(std::uint32_t index);
+  void set_record(Log& log, const LogRecord& record);
+  void forget(std::uint32_t index);
+  const std::map<std::uint32_t, std::unique_ptr<Log>>& all() const { return logs_; }
+  std::size_t size() const { return logs_.size(); }
+
+ private:
+  std::size_t logs_max_;
+  std::uint32_t next_ = 1;
+  std::map<std::uint32_t, std::unique_ptr<Log>> logs_;
+  std::map<LogId, std::uint32_t, LogIdLess> by_id_;
+  std::unordered_map<std::uint32_t, std::uint32_t> by_no_;
+};
+
+}  // namespace marram::mesh

@@ -1,0 +1,153 @@
+#include "core/mesh/membership.h"
+
+#include <algorithm>
+
+namespace marram::mesh {
+
+namespace {
+
+constexpr Duration kExpireEvery = std::chrono::minutes(1);
+
+}  // namespace
+
+Membership::Membership(Options options) : options_(std::move(options)), random_(options_.random_seed) {
+  for (const std::string& seed : options_.seeds) add_seed(seed);
+}
+
+void Membership::add_seed(const std::string& address) {
+  Address& known = addresses_[address];
+  known.seed = true;
+  if (!known.dialling) known.next = {};
+}
+
+void Membership::learn(const wire::PeerRecord& peer, TimePoint now) {
+  if (peer.node_id == options_.node_id || peer.addresses.empty()) return;
+  if (peer.age >= options_.expire || peer.age < Duration(0)) return;
+  const auto found = peers_.find(peer.node_id);
+  if (found == peers_.end() && peers_.size() >= options_.peers_max) return;
+  Peer& known = found == peers_.end() ? peers_[peer.node_id] : found->second;
+  if (known.linked || (found != peers_.end() && known.seen >= now - peer.age)) return;
+  known.record = peer;
+  known.seen = now - peer.age;
+  for (const std::string& address : peer.addresses) {
+    Address& place = addresses_[address];
+    if (place.node_id.empty()) place.node_id = peer.node_id;
+  }
+}
+
+void Membership::on_connected(const std::string& address) {
+  const auto found = addresses_.find(address);
+  if (found != addresses_.end()) found->second.dialling = true;
+}
+
+void Membership::on_up(const std::string& node_id, const std::string& address,
+                       const wire::PeerRecord& peer, TimePoint now) {
+  Peer& known = peers_[node_id];
+  if (!known.linked) ++links_;
+  known.linked = true;
+  known.seen = now;
+  known.record = peer;
+  for (const std::string& own : peer.addresses) addresses_[own].node_id = node_id;
+  if (address.empty()) return;
+  Address& place = addresses_[address];
+  place.node_id = node_id;
+  place.dialling = false;
+  place.pause = {};
+  place.next = now;
+}
+
+void Membership::on_down(const std::string& node_id, TimePoint now) {
+  const auto found = peers_.find(node_id);
+  if (found == peers_.end() || !found->second.linked) return;
+  found->second.linked = false;
+  found->second.seen = now;
+  --links_;
+  for (auto& [text, address] : addresses_) {
+    if (address.node_id == node_id && !address.dialling) back_off(address, now);
+  }
+}
+
+void Membership::on_failed(const std::string& address, TimePoint now) {
+  const auto found = addresses_.find(address);
+  if (found == addresses_.end()) return;
+  found->second.dialling = false;
+  back_off(found->second, now);
+}
+
+void Membership::forget(const std::string& node_id) {
+  if (is_linked(node_id)) --links_;
+  peers_.erase(node_id);
+  std::erase_if(addresses_, [&](const auto& item) {
+    return item.second.node_id == node_id && !item.second.seed;
+  });
+}
+
+void Membership::back_off(Address& address, TimePoint now) {
+  address.pause = std::clamp(address.pause * 2, options_.redial_min, options_.redial_max);
+  // Half of it to all of it, so that those who were cut together do not come together.
+  const auto half = address.pause.count() / 2;
+  address.next = now + Duration(half + static_cast<std::int64_t>(random_() % (half + 1)));
+}
+
+bool Membership::is_linked(const std::string& node_id) const {
+  const auto found = peers_.find(node_id);
+  return found != peers_.end() && found->second.linked;
+}
+
+bool Membership::wanted(const Address& address) const {
+  if (!address.node_id.empty() && is_linked(address.node_id)) return false;
+  if (address.node_id == options_.node_id) return false;
+  return address.seed || links_ < options_.links_min;
+}
+
+void Membership::on_tick(TimePoint now, Actions& out) {
+  if (now >= expire_at_) expire(now);
+  for (auto& [text, address] : addresses_) {
+    if (address.dialling && now >= address.next) {  // the transport has forgotten it
+      address.dialling = false;
+      back_off(address, now);
+    }
+    if (address.dialling || now < address.next || !wanted(address)) continue;
+    address.dialling = true;
+    address.next = now + options_.dial_max;
+    out.push_back(Dial{text, key_of(address)});
+  }
+}
+
+std::string Membership::key_of(const Address& address) const {
+  const auto found = peers_.find(address.node_id);
+  return found == peers_.end() ? std::string() : found->second.record.key;
+}
+
+std::optional<TimePoint> Membership::wake_at() const {
+  std::optional<TimePoint> at;
+  for (const auto& [text, address] : addresses_) {
+    if (!address.dialling && !wanted(address)) continue;
+    if (!at || address.next < *at) at = address.next;
+  }
+  return at;
+}
+
+void Membership::expire(TimePoint now) {
+  expire_at_ = now + kExpireEvery;
+  std::vector<std::string> gone;
+  for (const auto& [id, peer] : peers_) {
+    if (!peer.linked && now - peer.seen >= options_.expire) gone.push_back(id);
+  }
+  for (const std::string& id : gone) forget(id);
+}
+
+std::vector<wire::PeerRecord> Membership::records(TimePoint now, std::size_t most) const {
+  std::vector<wire::PeerRecord> records;
+  for (const auto& [id, peer] : peers_) {
+    if (peer.record.addresses.empty()) continue;
+    records.push_back(peer.record);
+    records.back().age = peer.linked ? Duration(0) : now - peer.seen;
+  }
+  std::sort(records.begin(), records.end(),
+            [](const auto& a, const auto& b) { return a.age < b.age; });
+  if (records.size() > most) records.resize(most);
+  return records;
+}
+
+}  // namespace marram::mesh

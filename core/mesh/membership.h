@@ -1,0 +1,87 @@
+// Whom to dial.
+//
+// Seeds are dialled for ever.  Peers that others tell of, or that the LAN beacon
+// heard, are dialled while this node has fewer than `links_min` links, and are forgotten
+// when nobody has had a link with them for `expire`.  An address whose node has a link already is
+// left alone.  Redial backs off with jitter.
+//
+// Threads: the owner's only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/mesh/values.h"
+
+namespace marram::mesh {
+
+class Membership {
+ public:
+  struct Options {
+    std::string node_id;
+    std::vector<std::string> seeds;
+    Duration redial_min = std::chrono::milliseconds(200);
+    Duration redial_max = std::chrono::seconds(30);
+    Duration dial_max = std::chrono::seconds(20);  // without an answer
+    Duration expire = std::chrono::hours(1);
+    std::size_t links_min = 1;
+    std::size_t peers_max = 4096;
+    std::uint64_t random_seed = 0;
+  };
+  explicit Membership(Options options);
+
+  void add_seed(const std::string& address);
+  // What a peer, or the beacon, says.  Too many, and records of this node, are passed over.
+  void learn(const wire::PeerRecord& peer, TimePoint now);
+
+  // A session that this node dialled is there, not greeted yet.
+  void on_connected(const std::string& address);
+  // A link is live; `address` is empty where the peer dialled.
+  void on_up(const std::string& node_id, const std::string& address, const wire::PeerRecord& peer,
+             TimePoint now);
+  // A live link is over.
+  void on_down(const std::string& node_id, TimePoint now);
+  // The dial came to nothing: no connection, no greeting, or a refusal.
+  void on_failed(const std::string& address, TimePoint now);
+  // Nobody of that name is dialled any more, unless as a seed.
+  void forget(const std::string& node_id);
+
+  void on_tick(TimePoint now, Actions& out);
+  std::optional<TimePoint> wake_at() const;
+
+  // For PEERS: those with an address, heard of last first.
+  std::vector<wire::PeerRecord> records(TimePoint now, std::size_t most) const;
+
+ private:
+  struct Peer {
+    wire::PeerRecord record;
+    TimePoint seen{};  // when somebody had a link with it
+    bool linked = false;
+  };
+  struct Address {
+    bool seed = false;
+    std::string node_id;  // who was there last; empty: not known
+    bool dialling = false;
+    TimePoint next{};  // not before; while dialling: given up then
+    Duration pause{};
+  };
+
+  bool is_linked(const std::string& node_id) const;
+  bool wanted(const Address& address) const;
+  void back_off(Address& address, TimePoint now);
+  void expire(TimePoint now);
+  std::string key_of(const Address& address) const;
+
+  Options options_;
+  std::mt19937_64 random_;
+  std::map<std::string, Peer> peers_;
+  std::map<std::string, Address> addresses_;
+  std::size_t links_ = 0;
+  TimePoint expire_at_{};
+};
+
+}  // namespace marram::mesh

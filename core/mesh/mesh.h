@@ -24,6 +24,7 @@
 
 #include "core/base/limits.h"
 #include "core/event/stream.h"
+#include "core/mesh/status.h"
 #include "core/mesh/values.h"
 
 namespace marram::mesh {
@@ -57,42 +58,6 @@ struct MeshOptions {
   std::size_t wants_per_peer_max = 65'536;
 };
 
-// What `status` and metrics show.
-struct LinkStatus {
-  std::string peer;
-  std::string name;
-  std::string address;
-  bool dialled = false;
-  Duration round_trip{};
-  std::uint64_t rate_bytes = 0;  // per second, as measured while there was enough to send
-  std::uint64_t in_flight_bytes = 0;
-  std::uint64_t wants = 0;               // served to the peer
-  std::uint64_t backlog[3] = {0, 0, 0};  // positions not sent yet, by priority, high first
-};
-struct HoldStatus {
-  std::string peer;
-  std::string stream;
-  bool connected = false;
-  std::uint64_t owed = 0;  // positions
-  WallTime contact{};
-};
-struct HoleStatus {
-  LogId log;
-  std::uint64_t from = 0;
-  std::uint64_t to = 0;
-  std::string waits_for;
-};
-struct MeshStatus {
-  std::vector<LinkStatus> links;
-  std::vector<HoldStatus> holds;
-  std::vector<HoleStatus> holes;
-  std::size_t nodes = 0;
-  std::size_t logs = 0;
-  std::map<std::string, std::uint64_t> gaps;  // positions declared or passed on, by reason
-  std::uint64_t duplicates = 0;               // events that came and were here already
-  std::uint64_t refused = 0;                  // sessions
-};
-
 class Mesh {
  public:
   // `logs` and `records`: what the store had when it was opened.
@@ -108,7 +73,8 @@ class Mesh {
   void on_dial_failed(const std::string& address, Now now, Actions& out);
 
   // --- from the readers here ---
-  // New, or changed (same id).
+  // New, or changed (same id).  Those of durable readers are put before the first session, so that
+  // nobody is told too early that he need not hold for this node.
   // Every log that is no own open one stays unread by it until the first Readable.
   void put_interest(Interest interest, Now now, Actions& out);
   void drop_interest(std::uint64_t id, Now now, Actions& out);

@@ -165,7 +165,8 @@ enum class WantKind : std::uint8_t {
   Repair = 2,    // ends with what the answerer has, is never answered by GAP; one a log
 };
 
-// Replaces the sender's earlier want of the same log and kind.  Numbers grow in a session.
+// Replaces the sender's earlier want of the same log and kind.  Numbers grow in a session:
+// odd ones are the dialler's, even ones the listener's.
 struct Want {
   std::uint64_t number = 0;
   LogId log;

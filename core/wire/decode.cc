@@ -2,63 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include "core/wire/elements.h"
 
 namespace marram::wire {
 
 namespace {
 
-constexpr std::size_t kElementsMax = 1024;  // of a frame or event: later versions may add some
-
-WallTime read_time(Reader& in, const char* what) {
-  return WallTime(Duration(in.signed_number(what)));
-}
-
-Duration read_duration(Reader& in, const char* what) {
-  return Duration(static_cast<std::int64_t>(in.number(what, INT64_MAX)));
-}
-
 Position read_position(Reader& in, const char* what) {
   return Position::from_packed(static_cast<std::int64_t>(in.number(what, INT64_MAX)));
-}
-
-// Empty text is no error.  A code that this build does not know is read as Refused.
-std::optional<Error> read_error(Reader& in) {
-  const std::string_view code = in.text("error code");
-  std::string message(in.text("error message"));
-  if (code.empty()) return {};
-  for (int i = 0; i <= static_cast<int>(Errc::Forked); ++i) {
-    if (name(static_cast<Errc>(i)) == code) return Error{static_cast<Errc>(i), std::move(message)};
-  }
-  return Error{Errc::Refused, fmt::format("{} ({})", message, code)};
-}
-
-Error read_reason(Reader& in) {
-  return read_error(in).value_or(Error{Errc::Closed, "closed by the other side"});
 }
 
 Status read_status(Reader& in) {
   auto error = read_error(in);
   return error ? Status(tl::unexpected(std::move(*error))) : Status();
-}
-
-std::vector<std::string> read_texts(Reader& in, const char* what, std::size_t most) {
-  const Reader::Array array = in.array(what, 0, most);
-  std::vector<std::string> texts;
-  for (std::size_t i = 0; i < array.count && in.ok(); ++i) texts.emplace_back(in.text(what));
-  return texts;
-}
-
-Hello read_hello(Reader& in) {
-  Hello hello;
-  if (in.text("magic") != kMagic) in.refuse("magic", "is not \"marram\"");
-  hello.low = static_cast<std::uint32_t>(in.number("lowest version", UINT32_MAX));
-  hello.high = static_cast<std::uint32_t>(in.number("highest version", UINT32_MAX));
-  hello.role = in.text("role");
-  hello.name = in.text("name");
-  hello.instance = in.text("instance");
-  hello.silent_after = read_duration(in, "silent_after");
-  return hello;
 }
 
 Welcome read_welcome(Reader& in) {
@@ -79,33 +35,6 @@ Welcome read_welcome(Reader& in) {
   }
   in.leave(array);
   return welcome;
-}
-
-void read_id(Reader& in, EventView& event) {
-  if (in.nil()) return;
-  if (in.next_is(Token::Kind::Text)) {
-    event.id = in.text("event id");
-    return;
-  }
-  const std::string_view bytes = in.bytes("event id");
-  if (bytes.size() != event.uuid.bytes.size()) {
-    in.refuse("event id", "does not have 16 bytes");
-    return;
-  }
-  std::copy(bytes.begin(), bytes.end(), event.uuid.bytes.begin());
-}
-
-// The fields from the topic on; `count` of them are there.
-void read_fields(Reader& in, EventView& event, std::size_t count) {
-  event.topic = in.text("topic");
-  event.payload = in.bytes("payload");
-  read_id(in, event);
-  event.time = read_time(in, "time");
-  if (count > 4) event.key = in.bytes("key");
-  if (count > 5) event.content_type = in.text("content type");
-  if (count > 6) event.headers = in.bytes("headers");
-  if (count > 7) event.client = in.text("client");
-  if (count > 8) event.expires = read_time(in, "expires");
 }
 
 std::unique_ptr<EventBatch> read_events(Reader& in, bool stored, const Defaults& defaults,

@@ -1,97 +1,11 @@
 #include "core/wire/encode.h"
 
-#include <msgpack.hpp>
+#include "core/wire/elements.h"
+#include "core/wire/writer.h"
 
 namespace marram::wire {
 
 namespace {
-
-// Appends msgpack values to a frame.
-class Writer {
- public:
-  explicit Writer(Verb verb, std::uint32_t elements, std::size_t bytes = 64) : packer_(*this) {
-    frame_.reserve(bytes);
-    array(elements + 1);
-    number(static_cast<std::uint64_t>(verb));
-  }
-
-  void write(const char* bytes, std::size_t size) { frame_.append(bytes, size); }  // for msgpack
-
-  Writer& array(std::size_t count) {
-    packer_.pack_array(static_cast<std::uint32_t>(count));
-    return *this;
-  }
-  Writer& number(std::uint64_t value) {
-    packer_.pack_uint64(value);
-    return *this;
-  }
-  Writer& micros(std::int64_t value) {
-    packer_.pack_int64(value);
-    return *this;
-  }
-  Writer& time(WallTime value) { return micros(value.time_since_epoch().count()); }
-  Writer& duration(Duration value) { return micros(value.count()); }
-  Writer& position(Position value) { return number(static_cast<std::uint64_t>(value.packed())); }
-  Writer& flag(bool value) {
-    value ? packer_.pack_true() : packer_.pack_false();
-    return *this;
-  }
-  Writer& nil() {
-    packer_.pack_nil();
-    return *this;
-  }
-  Writer& text(std::string_view value) {
-    packer_.pack_str(static_cast<std::uint32_t>(value.size()));
-    packer_.pack_str_body(value.data(), static_cast<std::uint32_t>(value.size()));
-    return *this;
-  }
-  Writer& bytes(std::string_view value) {
-    packer_.pack_bin(static_cast<std::uint32_t>(value.size()));
-    packer_.pack_bin_body(value.data(), static_cast<std::uint32_t>(value.size()));
-    return *this;
-  }
-  Writer& texts(const std::vector<std::string>& values) {
-    array(values.size());
-    for (const std::string& value : values) text(value);
-    return *this;
-  }
-  Writer& error(const Error& error) { return text(name(error.code)).text(error.message); }
-  Writer& status(const Status& status) {
-    return status ? text("").text("") : error(status.error());
-  }
-
-  std::string take() { return std::move(frame_); }
-
- private:
-  std::string frame_;
-  msgpack::packer<Writer> packer_;
-};
-
-// How many of an event's fields to write: those at the end that are empty stay out.
-std::size_t fields_of(const EventView& event) {
-  if (event.expires != WallTime()) return 9;
-  if (!event.client.empty()) return 8;
-  if (!event.headers.empty()) return 7;
-  if (!event.content_type.empty()) return 6;
-  return event.key.empty() ? 4 : 5;
-}
-
-void write_fields(Writer& out, const EventView& event, std::size_t fields) {
-  out.text(event.topic).bytes(event.payload);
-  if (!event.id.empty()) {
-    out.text(event.id);
-  } else if (event.uuid.is_nil()) {
-    out.nil();
-  } else {
-    out.bytes({reinterpret_cast<const char*>(event.uuid.bytes.data()), event.uuid.bytes.size()});
-  }
-  out.time(event.time);
-  if (fields > 4) out.bytes(event.key);
-  if (fields > 5) out.text(event.content_type);
-  if (fields > 6) out.bytes(event.headers);
-  if (fields > 7) out.text(event.client);
-  if (fields > 8) out.time(event.expires);
-}
 
 void write_start(Writer& out, const std::optional<Start>& start) {
   if (!start) {

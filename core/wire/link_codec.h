@@ -20,7 +20,8 @@
 
 namespace marram::wire {
 
-// Any frame; a Data's batch as a whole.  Unknown is not encoded.
+// Any frame; a Data's batch as a whole.  Unknown is not encoded.  An event id over
+// kIdBytesMax is left out of HAVE and WANT.
 std::string encode_link(const LinkFrame& frame);
 
 // DATA of events[indices[i]] (no indices: of all), straight from a shared batch.
@@ -29,6 +30,10 @@ std::string encode_data(std::uint64_t want, std::uint64_t after, std::uint64_t u
 
 // One event as DATA has it: [seq, recorded, topic, payload, id, time, ...].
 std::string pack_event(const EventView& event);
+
+// What pack_event() makes of an event within `limits`, at most: what a node says in HELLO,
+// and what its LinkDecoder takes as `total` of a PART.
+std::uint64_t event_bytes_max(const Limits& limits);
 
 // What they take of the window, see link_frames.h.
 std::uint64_t credit_bytes(const EventView& event);
@@ -46,6 +51,8 @@ class LinkDecoder {
   Status unpack_event(std::string_view bytes, EventBatch& batch);
 
  private:
+  LinkFrame read_frame(Reader& in, std::uint64_t verb);
+
   Limits limits_;
   Tape tape_;
   UuidMaker ids_;

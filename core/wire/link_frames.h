@@ -34,13 +34,17 @@ inline constexpr std::size_t kLogsPerFrameMax = 4096;       // of HAVE, HELD, AC
 inline constexpr std::size_t kPeersPerFrameMax = 256;       // of PEERS
 inline constexpr std::size_t kAddressesMax = 8;             // of one node
 inline constexpr std::size_t kAddressBytesMax = 256;
-inline constexpr std::size_t kRecordsPerFrameMax = 256;  // of STATE
-inline constexpr std::size_t kKnownPerFrameMax = 4096;   // of STATE
-inline constexpr std::size_t kNeighboursMax = 2048;      // of one map record
-inline constexpr std::size_t kOpenLogsMax = 1024;        // of one map record
-inline constexpr std::size_t kCopiesMax = 4096;          // of one map record
-inline constexpr std::size_t kStreamTopicsMax = 64;      // of one announced log; more: any topic
-inline constexpr std::size_t kIdBytesMax = 256;          // event ids, node ids, epochs, streams
+inline constexpr std::size_t kRecordsPerFrameMax = 256;   // of STATE
+inline constexpr std::size_t kKnownPerFrameMax = 16'384;  // of STATE: all nodes that a map holds
+inline constexpr std::size_t kNeighboursMax = 2048;       // of one map record
+inline constexpr std::size_t kOpenLogsMax = 1024;         // of one map record
+inline constexpr std::size_t kCopiesMax = 4096;           // of one map record
+inline constexpr std::size_t kStreamTopicsMax = 64;       // of one announced log; more: any topic
+inline constexpr std::size_t kIdBytesMax = 256;           // ids, names, epochs, streams, reasons
+inline constexpr std::size_t kKeyBytes = 40;              // of a CURVE key in Z85
+inline constexpr std::size_t kReasonBytesMax = 4096;      // message of ERROR, BYE
+inline constexpr std::uint64_t kSeqMax = (std::uint64_t{1} << Position::kSeqBits) - 1;
+inline constexpr Duration kLinkDurationMax = std::chrono::hours(24 * 3650);
 
 // Verbs of links; Hello, Ping, Pong, Error, Bye are in Verb.
 enum class LinkVerb : std::uint8_t {
@@ -68,7 +72,7 @@ struct LinkHello {
   Duration silent_after{};  // the sender gives up a peer that is silent for this long
   std::string node_id;      // must be the one that the proven key gives
   std::uint64_t window_bytes = 0;      // what the receiver of this may send before CREDIT
-  std::uint64_t event_bytes_max = 0;   // larger events are not wanted (answered: GAP too_large)
+  std::uint64_t event_bytes_max = 0;   // packed; larger events are not wanted (GAP too_large)
   std::vector<std::string> addresses;  // where the sender can be dialled; none behind NAT
 };
 

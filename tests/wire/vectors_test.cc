@@ -6,7 +6,9 @@
 #include <map>
 
 #include "core/wire/decode.h"
+#include "core/wire/link_codec.h"
 #include "tests/wire/sample_frames.h"
+#include "tests/wire/sample_link_frames.h"
 
 TEST_SUITE_BEGIN("wire/vectors");
 
@@ -14,15 +16,15 @@ using namespace marram;
 
 namespace {
 
-// One paragraph of tests/vectors/wire.txt: "# name", the values, the bytes.
+// One paragraph of a file in tests/vectors: "# name", the values, the bytes.
 struct Vector {
   std::string text;
   std::string hex;
 };
 
-std::map<std::string, Vector> read_vectors() {
+std::map<std::string, Vector> read_vectors(const std::string& name) {
   std::map<std::string, Vector> vectors;
-  std::ifstream file(std::string(MARRAM_VECTORS) + "/wire.txt");
+  std::ifstream file(std::string(MARRAM_VECTORS) + "/" + name);
   std::string line;
   while (std::getline(file, line)) {
     if (!line.starts_with("# ")) continue;
@@ -87,13 +89,11 @@ std::string show(std::string_view frame) {
   return out;
 }
 
-}  // namespace
+using NamedFrames = std::vector<std::pair<std::string, std::string>>;
 
-TEST_CASE("every verb is encoded as its golden vector says") {
-  const auto vectors = read_vectors();
-  REQUIRE(vectors.size() == test::sample_frames().size());
-
-  for (const auto& [name, bytes] : test::sample_frames()) {
+void check_encoded(const NamedFrames& frames, const std::map<std::string, Vector>& vectors) {
+  REQUIRE(vectors.size() == frames.size());
+  for (const auto& [name, bytes] : frames) {
     CAPTURE(name);
     REQUIRE(vectors.contains(name));
     CHECK(hex(bytes) == vectors.at(name).hex);
@@ -101,15 +101,47 @@ TEST_CASE("every verb is encoded as its golden vector says") {
   }
 }
 
+}  // namespace
+
+TEST_CASE("every verb is encoded as its golden vector says") {
+  check_encoded(test::sample_frames(), read_vectors("wire.txt"));
+}
+
 TEST_CASE("every golden vector is decoded, and encoded to the same bytes") {
   wire::Decoder decoder{Limits{}};
 
-  for (const auto& [name, vector] : read_vectors()) {
+  for (const auto& [name, vector] : read_vectors("wire.txt")) {
     CAPTURE(name);
     const std::string bytes = unhex(vector.hex);
     const auto frame = decoder.decode(bytes, {});
     if (!frame) FAIL(frame.error().message);
     CHECK(hex(test::encode_again(*frame)) == vector.hex);
+  }
+}
+
+TEST_CASE("every verb of a link, and a packed event, is encoded as its golden vector says") {
+  NamedFrames frames = test::sample_link_frames();
+  const EventBatch batch = test::sample_batch();
+  frames.emplace_back("packed-event", wire::pack_event(batch.events()[1]));
+
+  check_encoded(frames, read_vectors("link.txt"));
+}
+
+TEST_CASE("every golden vector of a link is decoded, and encoded to the same bytes") {
+  wire::LinkDecoder decoder{Limits{}};
+  auto vectors = read_vectors("link.txt");
+  EventBatch batch;
+
+  REQUIRE(decoder.unpack_event(unhex(vectors.at("packed-event").hex), batch));
+  CHECK(hex(wire::pack_event(batch.events().front())) == vectors.at("packed-event").hex);
+  vectors.erase("packed-event");
+
+  for (const auto& [name, vector] : vectors) {
+    CAPTURE(name);
+    const std::string bytes = unhex(vector.hex);
+    const auto frame = decoder.decode(bytes);
+    if (!frame) FAIL(frame.error().message);
+    CHECK(hex(wire::encode_link(*frame)) == vector.hex);
   }
 }
 

@@ -1,15 +1,10 @@
 #include "core/node/router.h"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-#include <system_error>
+#include <utility>
 
+#include "core/node/bind.h"
 #include "core/wire/address.h"
 
 namespace marram {
@@ -22,35 +17,6 @@ constexpr int kLingerMillis = 100;          // for BYE
 constexpr const char* kWatch = "inproc://endpoint-watch";
 
 void free_string(void*, void* hint) { delete static_cast<std::string*>(hint); }
-
-std::string cause(int error) { return std::generic_category().message(error); }
-
-// Whether a process accepts connections at the socket file.
-bool answers(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path.data(), path.size());
-  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  const int done = ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  const bool alive = done == 0 || errno == EAGAIN;
-  ::close(probe);
-  return alive;
-}
-
-// ZeroMQ removes whatever is at the path; only a dead socket may go.
-Status check_replaceable(const std::string& path) {
-  struct stat file{};
-  if (::lstat(path.c_str(), &file) != 0) return {};
-  if (!S_ISSOCK(file.st_mode)) {
-    return fail(Errc::Invalid, fmt::format("endpoint: cannot bind {}: a file that is no socket is "
-                                           "there (remove it, or choose another path)",
-                                           path));
-  }
-  if (!answers(path)) return {};
-  return fail(Errc::Busy, fmt::format("endpoint: cannot bind {}: another process answers there "
-                                      "(stop it, or choose another path)",
-                                      path));
-}
 
 }  // namespace
 
@@ -95,30 +61,14 @@ Router::~Router() { zmq_socket_monitor(socket_.handle(), nullptr, 0); }
 Status Router::bind(const std::string& endpoint) {
   const auto address = wire::parse_address("endpoint", endpoint);
   if (!address) return tl::unexpected(address.error());
-  std::string name = endpoint;
-  if (address->is_ipc()) {
-    if (auto status = check_replaceable(address->path); !status) return status;
-  } else {
-    if (!address->is_loopback()) {
-      return fail(Errc::Refused, fmt::format("endpoint: {} is beyond loopback, where anybody could "
-                                             "read and publish (use 127.0.0.1 or ipc://PATH)",
-                                             endpoint));
-    }
-    const bool v6 = address->host.find(':') != std::string::npos;
-    if (v6) socket_.set(zmq::sockopt::ipv6, true);
-    if (address->host == "localhost") name = fmt::format("tcp://127.0.0.1:{}", address->port);
+  if (!address->is_ipc() && !address->is_loopback()) {
+    return fail(Errc::Refused, fmt::format("endpoint: {} is beyond loopback, where anybody could "
+                                           "read and publish (use 127.0.0.1 or ipc://PATH)",
+                                           endpoint));
   }
-  try {
-    socket_.bind(name);
-  } catch (const zmq::error_t& error) {
-    const Errc code = error.num() == EADDRINUSE ? Errc::Busy : Errc::Io;
-    return fail(code, fmt::format("endpoint: cannot bind {}: {}", endpoint, error.what()));
-  }
-  if (address->is_ipc() && ::chmod(address->path.c_str(), 0600) != 0) {
-    return fail(Errc::Io,
-                fmt::format("endpoint: cannot make {} private: {}", address->path, cause(errno)));
-  }
-  endpoints_.push_back(address->is_ipc() ? endpoint : socket_.get(zmq::sockopt::last_endpoint));
+  auto bound = bind_socket(socket_, "endpoint", endpoint);
+  if (!bound) return tl::unexpected(bound.error());
+  endpoints_.push_back(std::move(*bound));
   return {};
 }
 

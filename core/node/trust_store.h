@@ -10,9 +10,8 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
-#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,13 +51,14 @@ class TrustStore : public TrustList {
 
  private:
   TrustStore(std::filesystem::path folder, Log& log);
-  Status load();
+  void start_watch();
+  Status load(const std::vector<std::string>& configured);
 
-  std::filesystem::path folder_;
+  const std::filesystem::path folder_;
   Log& log_;
   int watch_ = -1;
   std::vector<std::string> configured_;
-  std::map<std::string, std::string> trusted_;  // key, name ("" in the configuration)
+  std::set<std::string> trusted_;
 };
 
 // One file of the folder.

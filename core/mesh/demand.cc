@@ -20,6 +20,22 @@ void Need::ask_from(const wire::Begin& begin) {
   }
 }
 
+namespace {
+
+bool others(const std::vector<std::string>& peers, const std::string& peer) {
+  return std::any_of(peers.begin(), peers.end(), [&](const auto& other) { return other != peer; });
+}
+
+}  // namespace
+
+bool Need::wanted_but_for(const std::string& peer) const {
+  return for_itself || others(askers, peer);
+}
+
+bool Need::kept_but_for(const std::string& peer) const {
+  return wanted_but_for(peer) || others(keepers, peer);
+}
+
 // Where positions and times cannot be compared the position goes first: what a time
 // asks for below it is filled in behind.
 wire::Begin Need::lowest() const {
@@ -50,8 +66,8 @@ std::vector<std::string> without_covered(std::vector<std::string> filters) {
     bool covered = false;
     for (std::size_t j = 0; j < filters.size() && !covered; ++j) {
       // Of two that cover each other the first one stays.
-      covered = j != i && covers(filters[j], filters[i]) &&
-                (j < i || !covers(filters[i], filters[j]));
+      covered =
+          j != i && covers(filters[j], filters[i]) && (j < i || !covers(filters[i], filters[j]));
     }
     if (!covered) kept.push_back(filters[i]);
   }
@@ -65,6 +81,13 @@ bool concerns(std::string_view filter, const std::vector<std::string>& topics) {
 }
 
 void Readers::put(Interest interest) { interests_[interest.id] = std::move(interest); }
+
+void Readers::move(std::uint64_t id, std::uint32_t log, std::uint64_t upto) {
+  const auto found = interests_.find(id);
+  if (found == interests_.end()) return;
+  std::uint64_t& cursor = found->second.cursors[log];
+  cursor = std::max(cursor, upto);
+}
 
 bool Readers::drop(std::uint64_t id) { return interests_.erase(id) != 0; }
 
@@ -86,7 +109,7 @@ void Readers::add_to(Need& need, const Log& log) const {
       const auto cursor = interest.cursors.find(log.record->no);
       if (cursor != interest.cursors.end()) reader.cursor = cursor->second;
     }
-    need.wanted = true;
+    need.wanted = need.for_itself = true;
     need.standing = need.standing || interest.durable;
     need.readers.push_back(std::move(reader));
   }

@@ -17,8 +17,8 @@ namespace marram::mesh {
 // One reader's part in a log.
 struct ReaderNeed {
   std::uint64_t interest = 0;
-  std::vector<FilterStart> filters;      // those that the log's topics can match
-  std::optional<std::uint64_t> cursor;   // it needs nothing up to here
+  std::vector<FilterStart> filters;     // those that the log's topics can match
+  std::optional<std::uint64_t> cursor;  // it needs nothing up to here
 };
 
 struct Need {
@@ -32,8 +32,14 @@ struct Need {
   bool all_from_head = false;
   std::vector<std::string> filters;  // of the readers, none of them covered by another
   std::vector<ReaderNeed> readers;
-  // Peers that ask, when nobody else wants the log (two: more).
+  // Peers that ask, and peers for which it is held; of each two stand for many.
   std::vector<std::string> askers;
+  std::vector<std::string> keepers;
+  bool for_itself = false;  // not only for peers that ask
+
+  // Somebody other than `peer` wants it, or it is held for somebody other.
+  bool wanted_but_for(const std::string& peer) const;
+  bool kept_but_for(const std::string& peer) const;
 
   void ask_from(const wire::Begin& begin);
   // Where a copy begins that serves all of this.
@@ -48,6 +54,7 @@ bool concerns(std::string_view filter, const std::vector<std::string>& topics);
 class Readers {
  public:
   void put(Interest interest);
+  void move(std::uint64_t id, std::uint32_t log, std::uint64_t upto);
   // False: there is none.
   bool drop(std::uint64_t id);
   const Interest* find(std::uint64_t id) const;

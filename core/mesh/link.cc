@@ -33,9 +33,9 @@ Link::Link(SessionInfo info, const LinkOptions& options, TimePoint now, Actions&
 Status Link::on_hello(const wire::LinkHello& hello, TimePoint now, Actions& out) {
   if (live_) return fail(Errc::Protocol, "mesh: a second HELLO in one session");
   if (hello.low > wire::kVersionHigh || hello.high < wire::kVersionLow) {
-    return fail(Errc::Version, fmt::format("mesh: {} speaks versions {} to {}, this build {} to {}",
-                                           hello.name, hello.low, hello.high, wire::kVersionLow,
-                                           wire::kVersionHigh));
+    return fail(Errc::Version,
+                fmt::format("mesh: {} speaks versions {} to {}, this build {} to {}", hello.name,
+                            hello.low, hello.high, wire::kVersionLow, wire::kVersionHigh));
   }
   if (hello.node_id.empty() || hello.node_id.size() > wire::kIdBytesMax) {
     return fail(Errc::Protocol, "mesh: HELLO without a node id");
@@ -102,7 +102,8 @@ void Link::on_pong(std::uint64_t number, TimePoint now) {
   const Duration took = now - *pinged_at_;
   pinged_at_.reset();
   // The shortest of late: what waits in queues is not the link's.
-  round_trip_ = round_trip_ && took > *round_trip_ ? *round_trip_ + (took - *round_trip_) / 8 : took;
+  round_trip_ =
+      round_trip_ && took > *round_trip_ ? *round_trip_ + (took - *round_trip_) / 8 : took;
 }
 
 // A quarter of the window at a time, or all when there is a pause.
@@ -121,13 +122,14 @@ Status Link::on_tick(TimePoint now, Actions& out) {
   }
   const Duration silent = now - heard_at_;
   if (silent >= in_bounds(options_.hello.silent_after)) {
-    return fail(Errc::TimedOut,
-                fmt::format("mesh: {} has been silent for {} ms", peer_.node_id, silent.count() / 1000));
+    return fail(Errc::TimedOut, fmt::format("mesh: {} has been silent for {} ms", peer_.node_id,
+                                            silent.count() / 1000));
   }
   give_credit(out, now);
   const Duration every =
       std::min(in_bounds(peer_.silent_after), in_bounds(options_.hello.silent_after)) / 3;
-  if (now - spoke_at_ >= every || (silent >= every && now - pinged_at_.value_or(TimePoint()) >= every)) {
+  if (now - spoke_at_ >= every ||
+      (silent >= every && now - pinged_at_.value_or(TimePoint()) >= every)) {
     ping(now, out);
   }
   return {};

@@ -56,8 +56,9 @@ class Link {
   TimePoint last_heard() const { return heard_at_; }
   // When data came last.
   TimePoint last_data() const { return data_at_; }
-  // Numbers of wants that this node sends.
-  std::uint64_t next_want() { return ++wants_; }
+  // Numbers of wants that this node sends: odd ones by the dialler, even ones by the listener.
+  std::uint64_t next_want() { return 2 * ++wants_ - (info_.dialled ? 1 : 0); }
+  bool is_own_want(std::uint64_t number) const { return (number % 2 == 1) == info_.dialled; }
   std::uint64_t held_bytes() const { return received_ - released_; }
 
  private:

@@ -26,14 +26,16 @@ struct LogIdLess {
 struct Log {
   std::uint32_t index = 0;  // in Logs, never used twice
   LogId id;
-  bool own = false;                  // written by this node, in this run or an earlier one
-  std::optional<LogRecord> record;   // what is stored; empty: nothing yet
+  bool own = false;                 // written by this node, in this run or an earlier one
+  std::optional<LogRecord> record;  // what is stored; empty: nothing yet
   std::optional<BackfillRecord> backfill;
   std::vector<std::string> topics;  // of its stream; none: any
   Durability durability = Durability::Fsync;
   Priority priority = Priority::Normal;
   std::map<std::string, wire::HaveEntry> have;  // by neighbour
   TimePoint heard{};                            // of it, for the first time
+  std::optional<WallTime> whole_since;          // whole_from is the first event recorded since then
+  bool closed = false;                          // nobody writes it any more
   bool forked = false;                          // two events with one position have been seen
 
   bool writes() const { return own && record && record->open; }

@@ -49,6 +49,10 @@ class Map {
   // --- paths ---
   // This node's live links and what they cost.
   void set_links(std::map<std::string, std::uint32_t> links);
+  std::uint32_t link_cost(const std::string& peer) const {
+    const auto found = links_.find(peer);
+    return found == links_.end() ? 1 : found->second;
+  }
   struct Route {
     std::string next;  // the neighbour
     std::uint64_t cost = 0;

@@ -10,7 +10,8 @@ constexpr Duration kExpireEvery = std::chrono::minutes(1);
 
 }  // namespace
 
-Membership::Membership(Options options) : options_(std::move(options)), random_(options_.random_seed) {
+Membership::Membership(Options options)
+    : options_(std::move(options)), random_(options_.random_seed) {
   for (const std::string& seed : options_.seeds) add_seed(seed);
 }
 
@@ -72,6 +73,16 @@ void Membership::on_failed(const std::string& address, TimePoint now) {
   if (found == addresses_.end()) return;
   found->second.dialling = false;
   back_off(found->second, now);
+}
+
+void Membership::on_self(const std::string& address) {
+  addresses_[address].node_id = options_.node_id;
+}
+
+void Membership::on_double(const std::string& address, const std::string& node_id) {
+  Address& place = addresses_[address];
+  place.node_id = node_id;
+  place.dialling = false;
 }
 
 void Membership::forget(const std::string& node_id) {

@@ -47,6 +47,10 @@ class Membership {
   void on_down(const std::string& node_id, TimePoint now);
   // The dial came to nothing: no connection, no greeting, or a refusal.
   void on_failed(const std::string& address, TimePoint now);
+  // This node itself is there.
+  void on_self(const std::string& address);
+  // The node there has a link that it dialled itself.
+  void on_double(const std::string& address, const std::string& node_id);
   // Nobody of that name is dialled any more, unless as a seed.
   void forget(const std::string& node_id);
 

@@ -28,8 +28,8 @@ class Sources {
   bool closed(const Log& log);
   // Its origin writes it and can be reached.
   bool live(const Log& log) { return !closed(log) && origin_reachable(log); }
-  // The node to ask for a position; empty: nobody can be reached.  Never this node, unless it is the
-  // origin.
+  // The node to ask for a position; empty: nobody can be reached.  Never this node, unless it is
+  // the origin.
   std::string root(const Log& log, std::uint64_t position);
   // How far the log goes, as far as somebody who can be reached announces it.
   std::uint64_t end(const Log& log);

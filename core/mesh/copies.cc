@@ -1,0 +1,446 @@
+#include "core/mesh/copies.h"
+
+#include <algorithm>
+
+namespace marram::mesh {
+
+namespace {
+
+using wire::Begin;
+using wire::WantKind;
+
+bool asks_same(const Request& request, bool all, const std::vector<std::string>& filters) {
+  return request.all == all && (all || request.filters == filters);
+}
+
+std::optional<WallTime> time_of(const Begin& begin) {
+  return begin.at == Begin::At::Time ? std::optional(begin.time) : std::nullopt;
+}
+
+}  // namespace
+
+Copies::Copies(Options options, Tables tables)
+    : options_(std::move(options)), tables_(tables), decoder_(options_.limits) {}
+
+void Copies::on_record(Log& log) {
+  Fetch& f = fetch(log);
+  if (!f.writes.empty()) {
+    f.cover.set_first(std::min(f.cover.first(), log.record->first));
+    return;
+  }
+  f.begun = true;
+  f.taken = log.record->head;
+  f.cover.follow(*log.record);
+  acks_.insert(log.index);
+}
+
+void Copies::on_trimmed(const Log& log) {
+  Fetch& f = fetch(log);
+  f.cover.trim(log.record->first);
+  again(log, TimePoint());
+}
+
+void Copies::again(const Log& log, TimePoint at) {
+  const auto [found, is_new] = again_.emplace(log.index, at);
+  if (!is_new) found->second = std::min(found->second, at);
+}
+
+std::vector<std::uint32_t> Copies::take_dirty(TimePoint now) {
+  std::vector<std::uint32_t> dirty;
+  for (auto i = again_.begin(); i != again_.end();) {
+    if (i->second > now) {
+      ++i;
+      continue;
+    }
+    dirty.push_back(i->first);
+    i = again_.erase(i);
+  }
+  return dirty;
+}
+
+std::optional<TimePoint> Copies::wake_at() const {
+  std::optional<TimePoint> at;
+  for (const auto& [index, time] : again_) at = std::min(at.value_or(time), time);
+  return at;
+}
+
+void Copies::plan(Log& log, Need need, Now now, Actions& out) {
+  Fetch& f = fetch(log);
+  f.need = std::move(need);
+  if (log.writes() || log.forked || !f.need.wanted) {
+    stop(f, f.main, out);
+    stop(f, f.backfill, out);
+    stop(f, f.repair, out);
+    f.lack.reset();
+    f.gap_hold = false;
+    f.hole.reset();
+    if (!log.writes()) release_all(log, f, out);
+  } else {
+    if (!f.gap_hold || (f.repair && f.repair->below)) plan_main(log, f, now, out);
+    if (!f.gap_hold || (f.repair && !f.repair->below)) plan_backfill(log, f, now, out);
+    check_repair(log, f, now, out);
+  }
+  if (log.writes()) return;
+  log.whole_since = f.cover.whole_since();
+  tell_readers(log, f, out);
+}
+
+// The next hop to the root of a position; where there is none, a neighbour that has it.
+Link* Copies::upstream(Log& log, const Fetch& f, std::uint64_t position) {
+  const auto usable = [&](const std::string& peer) -> Link* {
+    return f.need.wanted_but_for(peer) ? tables_.links.live(peer) : nullptr;
+  };
+  const std::string root = tables_.sources.root(log, position);
+  if (!root.empty() && root != options_.node_id) {
+    const Map::Route* const route = tables_.map.route(root);
+    if (route != nullptr) {
+      if (Link* const link = usable(route->next)) return link;
+    }
+  }
+  for (const auto& [peer, have] : log.have) {
+    if (position < have.first || position > have.upto) continue;
+    if (Link* const link = usable(peer)) return link;
+  }
+  return nullptr;
+}
+
+void Copies::plan_main(Log& log, Fetch& f, Now now, Actions& out) {
+  if (now.steady < f.retry_at) return again(log, f.retry_at);
+  const Begin lowest = f.need.lowest();
+  const std::uint64_t next = f.begun ? f.taken + 1 : std::max<std::uint64_t>(lowest.seq, 1);
+  const std::uint64_t end = tables_.sources.end(log);
+  if (tables_.sources.closed(log) && (f.begun ? f.taken >= end : end == 0)) {
+    stop(f, f.main, out);  // all of it is here
+    f.hole.reset();
+    return;
+  }
+  Link* link = upstream(log, f, next);
+  const bool all = f.need.whole || log.own || f.need.filters.size() > wire::kLinkFiltersMax ||
+                   (f.need.keep && f.cover.whole());
+  if (f.main && (link == nullptr || link->id() != f.main->session)) {
+    // What still delivers is kept for a moment: maps change in steps.
+    if (now.steady - f.main->heard < options_.keep_upstream && f.main->answered) {
+      if (!f.changed) f.changed = now.steady;
+      if (now.steady - *f.changed < options_.keep_upstream) {
+        again(log, *f.changed + options_.keep_upstream);
+        link = tables_.links.find(f.main->session);
+      }
+    }
+  } else {
+    f.changed.reset();
+  }
+  if (link == nullptr) {
+    stop(f, f.main, out);
+    return wait_in_hole(log, f, next, false, now, out);
+  }
+  f.hole.reset();
+  if (f.main && f.main->session == link->id() && asks_same(*f.main, all, f.need.filters) &&
+      f.main->standing == f.need.standing) {
+    return;
+  }
+  ask_main(log, f, *link, now, out);
+}
+
+void Copies::ask_main(Log& log, Fetch& f, Link& link, Now now, Actions& out) {
+  f.changed.reset();
+  const bool eased = f.main && f.main->standing && !f.need.standing;
+  if (f.main && f.main->session != link.id()) stop(f, f.main, out);
+  if (f.main) requests_.erase({f.main->session, f.main->number});
+  Request request;
+  request.kind = WantKind::Main;
+  request.all = f.need.whole || log.own || f.need.filters.size() > wire::kLinkFiltersMax ||
+                (f.need.keep && f.cover.whole());
+  if (!request.all) request.filters = f.need.filters;
+  request.standing = f.need.standing;
+  request.from = f.begun ? Begin{Begin::At::Seq, f.taken + 1, {}} : f.need.lowest();
+  request.heard = now.steady;
+  f.main.emplace();
+  ask(log, f, std::move(request), link, out);
+  if (eased) out.push_back(SendFrame{link.id(), wire::Release{log.id.stream, {log.id}}});
+}
+
+void Copies::ask(Log& log, Fetch& f, Request request, Link& link, Actions& out) {
+  request.peer = link.peer().node_id;
+  request.session = link.id();
+  request.number = link.next_want();
+  wire::Want want{.number = request.number,
+                  .log = log.id,
+                  .kind = request.kind,
+                  .standing = request.standing,
+                  .all = request.all,
+                  .filters = request.filters,
+                  .from = request.from,
+                  .to = request.to,
+                  .id = {}};
+  if (log.record && request.from.at == Begin::At::Seq && request.from.seq == log.record->head + 1) {
+    want.id = log.record->head_id;
+  }
+  out.push_back(SendFrame{link.id(), std::move(want)});
+  requests_[{request.session, request.number}] = log.index;
+  f.holders.insert(request.peer);
+  auto& place = request.kind == WantKind::Main       ? f.main
+                : request.kind == WantKind::Backfill ? f.backfill
+                                                     : f.repair;
+  place = std::move(request);
+}
+
+void Copies::stop(Fetch& f, std::optional<Request>& request, Actions& out) {
+  if (!request) return;
+  requests_.erase({request->session, request->number});
+  if (tables_.links.find(request->session) != nullptr) {
+    out.push_back(SendFrame{request->session, wire::Stop{request->number}});
+  }
+  if (&request == &f.repair) f.gap_hold = false;
+  request.reset();
+}
+
+// The new upstream has answered: who held before need not any more.
+void Copies::release_others(Log& log, Fetch& f, Actions& out) {
+  if (!f.main || !f.main->answered) return;
+  for (auto i = f.holders.begin(); i != f.holders.end();) {
+    const bool asked = *i == f.main->peer || (f.backfill && f.backfill->peer == *i) ||
+                       (f.repair && f.repair->peer == *i);
+    Link* const link = tables_.links.live(*i);
+    if (asked || link == nullptr || f.lack) {
+      ++i;
+      continue;
+    }
+    out.push_back(SendFrame{link->id(), wire::Release{log.id.stream, {log.id}}});
+    i = f.holders.erase(i);
+  }
+}
+
+void Copies::release_all(Log& log, Fetch& f, Actions& out) {
+  for (auto i = f.holders.begin(); i != f.holders.end();) {
+    Link* const link = tables_.links.live(*i);
+    if (link == nullptr || f.need.kept_but_for(*i)) {
+      ++i;
+      continue;
+    }
+    out.push_back(SendFrame{link->id(), wire::Release{log.id.stream, {log.id}}});
+    i = f.holders.erase(i);
+  }
+}
+
+void Copies::on_held(Log& log, const std::string& peer) {
+  Fetch& f = fetch(log);
+  f.holders.insert(peer);
+  f.acked = 0;  // it may not have heard
+  acks_.insert(log.index);
+  again(log, TimePoint());
+}
+
+void Copies::on_have(Log& log, const std::string& peer) {
+  fetch(log).asked.erase(peer);
+  again(log, TimePoint());
+}
+
+void Copies::add_reader_lack(std::optional<Lack>& lack, const Fetch& f,
+                             const ReaderNeed& reader) const {
+  for (const FilterStart& filter : reader.filters) {
+    const std::uint64_t from = f.cover.from(filter.filter);
+    if (from == Coverage::kNever) continue;  // the main want asks for it first
+    Begin begin = filter.from;
+    if (reader.cursor) begin = {Begin::At::Seq, *reader.cursor + 1, {}};
+    if (begin.at == Begin::At::Head) continue;
+    if (begin.at == Begin::At::Seq && begin.seq >= from) continue;
+    if (begin.at == Begin::At::Time && f.cover.since(filter.filter, begin.time)) continue;
+    if (lack && lack->from.at != begin.at) continue;  // the next one
+    if (!lack) lack = Lack{begin, 0, false, {}};
+    lack->from.seq = std::min(lack->from.seq, begin.seq);
+    lack->from.time = std::min(lack->from.time, begin.time);
+    lack->to = std::max(lack->to, std::min(from - 1, f.taken));
+    lack->filters.push_back(filter.filter);
+  }
+}
+
+std::optional<Lack> Copies::find_lack(const Log& log, const Fetch& f) const {
+  if (!f.begun) return {};
+  const std::uint64_t whole = f.cover.whole_from();
+  if (whole > 1) {
+    if (f.need.all_from && *f.need.all_from < whole) {
+      return Lack{{Begin::At::Seq, *f.need.all_from, {}}, whole - 1, true, {}};
+    }
+    if (f.need.all_since && !f.cover.whole_since(*f.need.all_since)) {
+      return Lack{{Begin::At::Time, 0, *f.need.all_since}, whole - 1, true, {}};
+    }
+  }
+  std::optional<Lack> lack;
+  for (const ReaderNeed& reader : f.need.readers) add_reader_lack(lack, f, reader);
+  if (!lack) return {};
+  lack->filters = without_covered(std::move(lack->filters));
+  // A node's own closed log, and what is whole, stays whole.
+  if (f.cover.whole() || lack->filters.size() > wire::kLinkFiltersMax || log.own) {
+    lack->all = true;
+    lack->filters.clear();
+  }
+  return lack;
+}
+
+void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
+  if (now.steady < f.retry_at || !f.begun) return;
+  if (!f.lack) {
+    f.lack = find_lack(log, f);
+    if (f.lack && log.backfill && log.backfill->to >= f.lack->to) {  // one that was under way
+      const BackfillRecord& was = *log.backfill;
+      f.lack = Lack{{Begin::At::Seq, was.upto + 1, {}}, was.to, was.all, was.filters};
+      f.lack->start = was.from;
+      f.lack->stored = true;
+    } else if (f.lack) {
+      f.lack->since = time_of(f.lack->from);
+      f.lack->start = f.lack->from.seq;
+    } else if (log.backfill && f.writes.empty()) {  // nobody needs it any more
+      CopyWrite end{.log = log.id, .after = f.taken, .upto = f.taken, .end_backfill = true};
+      write(log, f, std::move(end), 0, 0, out);
+    }
+  }
+  if (!f.lack) {
+    stop(f, f.backfill, out);
+    f.low_hole.reset();
+    return;
+  }
+  const Begin& from = f.lack->from;
+  const bool going = f.backfill && f.backfill->known;
+  const std::uint64_t next = going                       ? f.backfill->taken + 1
+                             : from.at == Begin::At::Seq ? from.seq
+                                                         : f.lack->to;
+  Link* const link = upstream(log, f, next);
+  if (link == nullptr) {
+    if (f.backfill && f.backfill->known) f.lack->from = {Begin::At::Seq, f.backfill->taken + 1, {}};
+    stop(f, f.backfill, out);
+    return wait_in_hole(log, f, next, true, now, out);
+  }
+  f.low_hole.reset();
+  if (f.backfill && f.backfill->session == link->id()) return;
+  if (going) f.lack->from = {Begin::At::Seq, f.backfill->taken + 1, {}};
+  stop(f, f.backfill, out);
+  Request request;
+  request.kind = WantKind::Backfill;
+  request.all = f.lack->all;
+  request.filters = f.lack->filters;
+  request.standing = f.need.standing;
+  request.from = f.lack->from;
+  request.to = f.lack->to;
+  request.heard = now.steady;
+  request.known = request.from.at == Begin::At::Seq;
+  request.taken = request.known ? request.from.seq - 1 : 0;
+  ask(log, f, std::move(request), *link, out);
+}
+
+// Says of every reader how far it may read, where that has changed.
+void Copies::tell_readers(Log& log, Fetch& f, Actions& out) {
+  if (!log.record) return;
+  const Coverage cover = f.writes.empty() ? f.cover : Coverage(*log.record);
+  const auto& backfill = log.backfill;
+  std::map<std::uint64_t, Fetch::Told> kept;
+  for (const ReaderNeed& reader : f.need.readers) {
+    std::uint64_t start = 1;
+    std::uint64_t from = 1;
+    bool timed = false;
+    for (const FilterStart& filter : reader.filters) {
+      const std::uint64_t has = cover.from(filter.filter);
+      from = std::max(from, has);
+      const bool at_seq = reader.cursor || filter.from.at == Begin::At::Seq;
+      if (at_seq) {
+        start = reader.cursor ? *reader.cursor + 1 : std::max(start, filter.from.seq);
+      } else if (has != Coverage::kNever && (filter.from.at == Begin::At::Head ||
+                                             f.cover.since(filter.filter, filter.from.time))) {
+        timed = true;
+      } else {
+        from = Coverage::kNever;
+      }
+    }
+    if (timed && !reader.cursor && from != Coverage::kNever) start = std::max(start, from);
+    const auto before = f.told.find(reader.interest);
+    Fetch::Told told;
+    if (from <= start) {
+      told = {start - 1, Readable::kNoLimit};
+    } else if (backfill && backfill->from <= start && from <= backfill->to + 1) {
+      told = {start - 1, backfill->upto};
+    } else {
+      if (before != f.told.end()) kept[reader.interest] = before->second;
+      continue;
+    }
+    if (before != f.told.end()) {
+      // A reader that began stays where it began.
+      told.after = before->second.after;
+      if (before->second.upto == Readable::kNoLimit && told.upto == Readable::kNoLimit) {
+        kept[reader.interest] = before->second;
+        continue;
+      }
+    }
+    if (before == f.told.end() || !(before->second == told)) {
+      out.push_back(Readable{reader.interest, log.record->no, told.after, told.upto});
+    }
+    kept[reader.interest] = told;
+  }
+  f.told = std::move(kept);
+}
+
+std::string Copies::upstream_of(const Log& log) const {
+  const auto found = fetches_.find(log.index);
+  if (found == fetches_.end() || !found->second.main) return {};
+  return found->second.main->peer;
+}
+
+void Copies::on_session_down(SessionId session, const std::string& peer, Now now) {
+  for (auto& [index, f] : fetches_) {
+    const bool repairing = f.repair && f.repair->session == session;
+    if (repairing) f.gap_hold = false;
+    if (f.backfill && f.backfill->session == session && f.backfill->known && f.lack) {
+      f.lack->from = {Begin::At::Seq, f.backfill->taken + 1, {}};
+    }
+    bool any = f.asked.erase(peer) != 0;
+    for (auto* const request : {&f.main, &f.backfill, &f.repair}) {
+      if (!*request || (*request)->session != session) continue;
+      request->reset();
+      any = true;
+    }
+    if (any) again_[index] = now.steady;
+  }
+  requests_.erase(requests_.lower_bound({session, 0}), requests_.lower_bound({session + 1, 0}));
+}
+
+void Copies::forget(std::uint32_t index) {
+  fetches_.erase(index);
+  again_.erase(index);
+  acks_.erase(index);
+  std::erase_if(requests_, [&](const auto& item) { return item.second == index; });
+  std::erase_if(writes_, [&](const auto& item) { return item.second == index; });
+}
+
+// Nothing is said while something below, whose place is not known yet, is still needed.
+std::optional<wire::AckEntry> Copies::ack(const Log& log) {
+  const auto found = fetches_.find(log.index);
+  if (found == fetches_.end() || !log.record || log.writes()) return {};
+  const Fetch& f = found->second;
+  std::uint64_t acked = log.record->head;
+  if (log.backfill) acked = std::min(acked, log.backfill->upto);
+  if (f.lack) {
+    if (f.lack->from.at != Begin::At::Seq && !(f.backfill && f.backfill->known)) return {};
+    if (f.lack->from.at == Begin::At::Seq && !log.backfill) {
+      acked = std::min(acked, f.lack->from.seq - 1);
+    }
+  }
+  return wire::AckEntry{log.id, acked, log.whole() ? log.record->head : 0};
+}
+
+std::vector<Copies::AckTo> Copies::take_acks() {
+  std::vector<AckTo> list;
+  for (const std::uint32_t index : acks_) {
+    Log* const log = tables_.logs.at(index);
+    if (log == nullptr) continue;
+    const auto entry = ack(*log);
+    Fetch& f = fetch(*log);
+    if (!entry || (entry->acked == f.acked && entry->stored == f.stored)) continue;
+    f.acked = entry->acked;
+    f.stored = entry->stored;
+    for (const std::string& peer : f.holders) {
+      if (tables_.links.live(peer) != nullptr) list.push_back({peer, *entry});
+    }
+  }
+  acks_.clear();
+  return list;
+}
+
+}  // namespace marram::mesh

@@ -1,0 +1,161 @@
+// The copies that this node makes of others' logs: whom it asks, what it takes.
+//
+// Of each log there is at most one main want, which stays and moves the copy's head; one
+// backfill, which fills in below; one repair, which asks a neighbour that has more while
+// the upstream says nothing.  What comes goes to the store in order; several writes may be
+// on their way, and `taken` runs ahead of the copy's committed head.
+//
+//     main:   none --need, root, path--> asked --first answer--> fed --other path or filters-->
+//     asked a gap:  told --a neighbour may have it--> main stops, repairs one after the other
+//                  --all were asked--> main again --told again--> recorded
+//
+// Threads: the owner's only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/mesh/fetch.h"
+#include "core/mesh/link.h"
+#include "core/mesh/logs.h"
+#include "core/mesh/map.h"
+#include "core/mesh/sources.h"
+#include "core/mesh/status.h"
+#include "core/wire/link_codec.h"
+
+namespace marram::mesh {
+
+class Copies {
+ public:
+  struct Options {
+    std::string node_id;
+    Limits limits;
+    Duration keep_upstream = std::chrono::seconds(1);
+    Duration repair_after = std::chrono::milliseconds(500);
+    Duration hold_away_max = std::chrono::hours(24 * 30);
+    Duration lost_after = std::chrono::seconds(5);
+    Duration retry = std::chrono::seconds(1);  // after a write that failed
+  };
+  // What Mesh shares among its parts; outlives the object.
+  struct Tables {
+    Logs& logs;
+    Map& map;
+    Sources& sources;
+    Links& links;
+  };
+  Copies(Options options, Tables tables);
+
+  // A log's record was loaded, or changed by the store.
+  void on_record(Log& log);
+  void on_trimmed(const Log& log);
+  // Sees to it that what is needed is asked for, and nothing else.
+  void plan(Log& log, Need need, Now now, Actions& out);
+  // Logs for which plan() is to be called again.
+  std::vector<std::uint32_t> take_dirty(TimePoint now);
+  std::optional<TimePoint> wake_at() const;
+
+  // --- frames; Errors: Protocol  the session is to be given up ---
+  Status on_data(Link& link, wire::Data data, std::uint64_t bytes, Now now, Actions& out);
+  Status on_upto(Link& link, const wire::Upto& upto, std::uint64_t bytes, Now now, Actions& out);
+  Status on_gap(Link& link, const wire::LinkGap& gap, std::uint64_t bytes);
+  Status on_part(Link& link, wire::Part part, std::uint64_t bytes, Now now, Actions& out);
+  // The answerer ended a want.
+  void on_stop(Link& link, const wire::Stop& stop, Now now);
+  // A neighbour says what it has; kept in Log::have by the caller.
+  void on_have(Log& log, const std::string& peer);
+  // `peer` holds for this node.
+  void on_held(Log& log, const std::string& peer);
+  void on_session_down(SessionId session, const std::string& peer, Now now);
+  // Whether `token` was one of its writes.
+  bool on_written(Token token, const Result<std::uint32_t>& log, Now now, Actions& out);
+  void forget(std::uint32_t index);
+
+  // --- what follows ---
+  // What ACK says of a log; empty: nothing yet.
+  std::optional<wire::AckEntry> ack(const Log& log);
+  // Logs whose ACK has changed, and the peers to tell.
+  struct AckTo {
+    std::string peer;
+    wire::AckEntry entry;
+  };
+  std::vector<AckTo> take_acks();
+  // Below this nothing of a running backfill or need may be trimmed upstream.
+  void holes(std::vector<HoleStatus>& out) const;
+  std::uint64_t duplicates() const { return duplicates_; }
+  const std::map<std::string, std::uint64_t>& gaps() const { return gaps_; }
+  // The peer that feeds a log; empty: nobody.
+  std::string upstream_of(const Log& log) const;
+  void set_first_token(Token token) { next_token_ = token; }
+
+ private:
+  using Key = std::pair<SessionId, std::uint64_t>;
+  struct Answer {
+    std::uint64_t after = 0;
+    std::uint64_t upto = 0;
+    std::unique_ptr<EventBatch> batch;
+    std::uint64_t bytes = 0;
+  };
+  struct Found {
+    Log* log = nullptr;
+    Fetch* fetch = nullptr;
+    Request* request = nullptr;
+  };
+
+  // copies.cc: whom to ask
+  Fetch& fetch(const Log& log) { return fetches_[log.index]; }
+  Link* upstream(Log& log, const Fetch& f, std::uint64_t position);
+  void plan_main(Log& log, Fetch& f, Now now, Actions& out);
+  void ask_main(Log& log, Fetch& f, Link& link, Now now, Actions& out);
+  void plan_backfill(Log& log, Fetch& f, Now now, Actions& out);
+  std::optional<Lack> find_lack(const Log& log, const Fetch& f) const;
+  void add_reader_lack(std::optional<Lack>& lack, const Fetch& f, const ReaderNeed& reader) const;
+  void ask(Log& log, Fetch& f, Request request, Link& link, Actions& out);
+  void stop(Fetch& f, std::optional<Request>& request, Actions& out);
+  void release_others(Log& log, Fetch& f, Actions& out);
+  void release_all(Log& log, Fetch& f, Actions& out);
+  void tell_readers(Log& log, Fetch& f, Actions& out);
+  void again(const Log& log, TimePoint at);
+
+  // copies_take.cc: what comes
+  Found find(const Link& link, std::uint64_t number);
+  Status take(Link& link, Found found, Answer answer, Now now, Actions& out);
+  Status check(Answer& answer, const Request& request, std::vector<Gap>& gaps) const;
+  void write(Log& log, Fetch& f, CopyWrite write, SessionId session, std::uint64_t bytes,
+             Actions& out);
+  void take_main(Link& link, Found found, Answer answer, std::vector<Gap> gaps, Actions& out);
+  void take_below(Link& link, Found found, Answer answer, std::vector<Gap> gaps, Actions& out);
+  bool locate_below(Link& link, Found found, const Answer& answer, Actions& out);
+  void finish_below(Fetch& f, CopyWrite& write);
+  // What the copy becomes with the request's first answer.  False: it stays as it is.
+  bool apply(Fetch& f, Request& request, CopyWrite& write);
+
+  // copies_gap.cc: what does not come
+  // A neighbour to ask before positions from..to are recorded as a gap that `told` told.
+  Link* other_source(Log& log, const Fetch& f, const Request& told, std::uint64_t from,
+                     std::uint64_t to);
+  void ask_repair(Log& log, Fetch& f, Link& link, std::optional<std::uint64_t> gap_to, bool below,
+                  Actions& out);
+  void check_repair(Log& log, Fetch& f, Now now, Actions& out);
+  void wait_in_hole(Log& log, Fetch& f, std::uint64_t position, bool below, Now now, Actions& out);
+  void record_lost(Log& log, Fetch& f, std::uint64_t from, std::uint64_t to, bool below,
+                   Actions& out);
+
+  Options options_;
+  Tables tables_;
+  wire::LinkDecoder decoder_;
+  std::map<std::uint32_t, Fetch> fetches_;
+  std::map<Key, std::uint32_t> requests_;
+  std::map<Token, std::uint32_t> writes_;
+  std::map<std::uint32_t, TimePoint> again_;
+  std::set<std::uint32_t> acks_;
+  Token next_token_ = 1;
+  std::uint64_t duplicates_ = 0;
+  std::map<std::string, std::uint64_t> gaps_;
+};
+
+}  // namespace marram::mesh

@@ -1,0 +1,183 @@
+#include <algorithm>
+
+#include "core/mesh/copies.h"
+
+namespace marram::mesh {
+
+namespace {
+
+using wire::Begin;
+using wire::WantKind;
+
+std::vector<std::string> names(const std::vector<CopyFilter>& filters) {
+  std::vector<std::string> list;
+  for (const CopyFilter& filter : filters) list.push_back(filter.filter);
+  return list;
+}
+
+}  // namespace
+
+// A gap is recorded when every neighbour that may have the position has been asked: those
+// that announce it, and those that held for this node.
+Link* Copies::other_source(Log& log, const Fetch& f, const Request& told, std::uint64_t from,
+                           std::uint64_t to) {
+  for (const auto& [peer, id] : tables_.links.peers()) {
+    if (peer == told.peer) continue;
+    const auto asked = f.asked.find(peer);
+    if (asked != f.asked.end() && asked->second >= to) continue;
+    const auto have = log.have.find(peer);
+    const bool has =
+        have != log.have.end() && have->second.first <= from && from <= have->second.upto;
+    if (!has && !f.holders.contains(peer)) continue;
+    return tables_.links.live(peer);
+  }
+  return nullptr;
+}
+
+void Copies::ask_repair(Log& log, Fetch& f, Link& link, std::optional<std::uint64_t> gap_to,
+                        bool below, Actions& out) {
+  stop(f, f.repair, out);
+  Request request;
+  request.kind = WantKind::Repair;
+  request.below = below;
+  if (below) {
+    request.all = f.lack->all;
+    request.filters = f.lack->filters;
+    request.from = f.lack->from;
+    request.to = f.lack->to;
+    request.known = true;
+    request.taken = f.lack->from.seq - 1;
+  } else {
+    request.all = f.cover.whole();
+    if (!request.all) request.filters = names(f.cover.filters());
+    request.from = {Begin::At::Seq, f.taken + 1, {}};
+  }
+  if (gap_to) {
+    f.gap_hold = true;
+    auto& asked = f.asked[link.peer().node_id];
+    asked = std::max(asked, *gap_to);
+  }
+  ask(log, f, std::move(request), link, out);
+}
+
+void Copies::on_stop(Link& link, const wire::Stop& stop, Now now) {
+  const Found found = find(link, stop.want);
+  if (found.request == nullptr) return;
+  Fetch& f = *found.fetch;
+  requests_.erase({link.id(), stop.want});
+  if (found.request->kind == WantKind::Repair) {
+    // Without an answer: what it announced is not there any more.
+    if (!found.request->answered) found.log->have.erase(link.peer().node_id);
+    f.repair.reset();
+    f.gap_hold = false;
+    f.ahead.reset();
+    return again(*found.log, TimePoint());
+  }
+  (found.request->kind == WantKind::Main ? f.main : f.backfill).reset();
+  f.retry_at = now.steady + options_.retry;
+  again(*found.log, f.retry_at);
+}
+
+// The upstream says nothing at all, and a neighbour has more.
+void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
+  if (!f.main || f.repair || !f.begun) return;
+  Link* const upstream = tables_.links.find(f.main->session);
+  if (upstream == nullptr) return;
+  Link* better = nullptr;
+  for (const auto& [peer, have] : log.have) {
+    if (peer == f.main->peer || have.first > f.taken + 1 || have.upto <= f.taken) continue;
+    if (f.need.wanted_but_for(peer)) better = tables_.links.live(peer);
+    if (better != nullptr) break;
+  }
+  if (better == nullptr) {
+    f.ahead.reset();
+    return;
+  }
+  if (!f.ahead) f.ahead = now.steady;
+  const Duration trips = upstream->round_trip().value_or(Duration(0)) * 2;
+  const TimePoint due =
+      std::max(*f.ahead, upstream->last_data()) + std::max(options_.repair_after, trips);
+  if (now.steady < due) return again(log, due);
+  f.ahead.reset();
+  ask_repair(log, f, *better, {}, false, out);
+}
+
+// Nobody who can be reached has what is needed next.
+void Copies::wait_in_hole(Log& log, Fetch& f, std::uint64_t position, bool below, Now now,
+                          Actions& out) {
+  auto& since = below ? f.low_hole : f.hole;
+  const std::uint64_t end = below ? f.lack->to : tables_.sources.end(log);
+  const bool origin_speaks = log.own;  // and the log is closed
+  const std::string root = tables_.sources.root(log, position);
+  if (position > end || (!root.empty() && root != options_.node_id)) {
+    since.reset();  // nothing to wait for, or somebody who is on the way
+    return;
+  }
+  if (!since) {
+    since = now.steady;
+    if (!origin_speaks) {
+      out.push_back(Report{Report::What::Hole,
+                           {},
+                           "mesh: " + log.id.text() + " from " + std::to_string(position) +
+                               ": nobody who can be reached has it"});
+    }
+  }
+  const TimePoint due = *since + (origin_speaks ? options_.lost_after : options_.hold_away_max);
+  if (now.steady < due) return again(log, due);
+  const auto next = tables_.sources.next_announced(log, position);
+  std::uint64_t to = next ? std::min(*next - 1, end) : end;
+  for (const auto& [peer, have] : log.have) {
+    if (have.first <= have.upto && have.upto >= position) to = std::min(to, have.first - 1);
+  }
+  since.reset();
+  if (to >= position) record_lost(log, f, position, to, below, out);
+  again(log, TimePoint());
+}
+
+void Copies::record_lost(Log& log, Fetch& f, std::uint64_t from, std::uint64_t to, bool below,
+                         Actions& out) {
+  CopyWrite lost{.log = log.id, .durability = log.durability, .backfill = below, .upto = to};
+  // What its origin has no more, and once had, it trimmed.
+  const bool trimmed = log.own && below && log.record && to < log.record->first;
+  lost.gaps.push_back({0, from, to, trimmed ? "retention" : "lost"});
+  out.push_back(Report{Report::What::Lost,
+                       {},
+                       "mesh: " + log.id.text() + " " + std::to_string(from) + " to " +
+                           std::to_string(to) + ": nobody has it"});
+  if (below) {
+    lost.after = from - 1;
+    if (!std::exchange(f.lack->stored, true)) {
+      lost.begin_backfill =
+          BackfillRecord{f.lack->start, f.lack->to, from - 1, f.lack->all, f.lack->filters};
+    }
+    f.lack->from = {Begin::At::Seq, to + 1, {}};
+    if (to == f.lack->to) finish_below(f, lost);
+    return write(log, f, std::move(lost), 0, 0, out);
+  }
+  if (!f.begun) {
+    f.begun = true;
+    f.taken = from - 1;
+    f.cover.begin(f.need.whole, f.need.filters, f.taken, {});
+    lost.whole_from = f.cover.whole_from();
+    lost.filters = f.cover.filters();
+  }
+  lost.after = f.taken;
+  f.taken = to;
+  write(log, f, std::move(lost), 0, 0, out);
+}
+
+void Copies::holes(std::vector<HoleStatus>& out) const {
+  for (const auto& [index, f] : fetches_) {
+    Log* const log = tables_.logs.at(index);
+    if (log == nullptr) continue;
+    if (f.hole) {
+      out.push_back(
+          {log->id, f.taken + 1, tables_.sources.end(*log), "nobody who can be reached has it"});
+    }
+    if (f.low_hole && f.lack) {
+      out.push_back({log->id, f.lack->from.seq, f.lack->to, "nobody who can be reached has it"});
+    }
+  }
+}
+
+}  // namespace marram::mesh

@@ -1,0 +1,356 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/mesh/copies.h"
+
+namespace marram::mesh {
+
+namespace {
+
+using wire::Begin;
+using wire::WantKind;
+
+constexpr std::size_t kGapsToldMax = 1024;
+
+// The events in (after, upto]; the batch itself where those are all.
+std::unique_ptr<EventBatch> part_of(std::unique_ptr<EventBatch> batch, std::uint64_t after,
+                                    std::uint64_t upto) {
+  if (!batch || batch->empty()) return nullptr;
+  const auto inside = [&](const EventView& event) {
+    return event.position.seq() > after && event.position.seq() <= upto;
+  };
+  if (inside(batch->events().front()) && inside(batch->events().back())) return batch;
+  auto part = std::make_unique<EventBatch>();
+  UuidMaker ids;
+  for (const EventView& event : batch->events()) {
+    if (inside(event)) part->add(event, event.time, ids);
+  }
+  return part->empty() ? nullptr : std::move(part);
+}
+
+// The gaps' parts in (after, upto].
+std::vector<Gap> part_of(const std::vector<Gap>& gaps, std::uint64_t after, std::uint64_t upto) {
+  std::vector<Gap> part;
+  for (Gap gap : gaps) {
+    gap.from = std::max(gap.from, after + 1);
+    gap.to = std::min(gap.to, upto);
+    if (gap.from <= gap.to) part.push_back(std::move(gap));
+  }
+  return part;
+}
+
+std::vector<std::string> names(const std::vector<CopyFilter>& filters) {
+  std::vector<std::string> list;
+  for (const CopyFilter& filter : filters) list.push_back(filter.filter);
+  return list;
+}
+
+}  // namespace
+
+Copies::Found Copies::find(const Link& link, std::uint64_t number) {
+  const auto found = requests_.find({link.id(), number});
+  if (found == requests_.end()) return {};
+  Log* const log = tables_.logs.at(found->second);
+  if (log == nullptr) return {};
+  Fetch& f = fetch(*log);
+  for (auto* const request : {&f.main, &f.backfill, &f.repair}) {
+    if (*request && (*request)->session == link.id() && (*request)->number == number) {
+      return {log, &f, &**request};
+    }
+  }
+  return {};
+}
+
+Status Copies::on_data(Link& link, wire::Data data, std::uint64_t bytes, Now now, Actions& out) {
+  const Found found = find(link, data.want);
+  if (found.request == nullptr) {  // of a want that was replaced
+    link.release(bytes);
+    return {};
+  }
+  return take(link, found, {data.after, data.upto, std::move(data.batch), bytes}, now, out);
+}
+
+Status Copies::on_upto(Link& link, const wire::Upto& upto, std::uint64_t bytes, Now now,
+                       Actions& out) {
+  const Found found = find(link, upto.want);
+  if (found.request == nullptr) {
+    link.release(bytes);
+    return {};
+  }
+  return take(link, found, {upto.after, upto.upto, nullptr, bytes}, now, out);
+}
+
+Status Copies::on_gap(Link& link, const wire::LinkGap& gap, std::uint64_t bytes) {
+  link.release(bytes);
+  const Found found = find(link, gap.want);
+  if (found.request == nullptr || found.request->kind == WantKind::Repair) return {};
+  auto& told = found.request->gaps;
+  if (gap.from == 0 || gap.from > gap.to || gap.to > wire::kSeqMax ||
+      (!told.empty() && gap.from <= told.back().to) || told.size() >= kGapsToldMax) {
+    return fail(Errc::Protocol, fmt::format("mesh: {} tells of a gap {}..{} out of order",
+                                            link.peer().node_id, gap.from, gap.to));
+  }
+  told.push_back({0, gap.from, gap.to, gap.reason});
+  return {};
+}
+
+Status Copies::on_part(Link& link, wire::Part part, std::uint64_t bytes, Now now, Actions& out) {
+  // It cannot be stored before the last one is here, and that would wait for room.
+  link.release(bytes);
+  const Found found = find(link, part.want);
+  if (found.request == nullptr) return {};
+  auto& whole = found.request->part;
+  found.request->heard = now.steady;
+  if (part.offset == 0) whole = {{}, part.total, part.after, part.upto};
+  if (part.offset != whole.bytes.size() || part.total != whole.total ||
+      part.offset + part.bytes.size() > part.total) {
+    return fail(Errc::Protocol,
+                fmt::format("mesh: {} sends parts of an event out of order", link.peer().node_id));
+  }
+  whole.bytes += part.bytes;
+  if (whole.bytes.size() < whole.total) return {};
+  auto batch = std::make_unique<EventBatch>();
+  if (auto status = decoder_.unpack_event(whole.bytes, *batch); !status) return status;
+  Answer answer{whole.after, whole.upto, std::move(batch), 0};
+  whole = {};
+  return take(link, found, std::move(answer), now, out);
+}
+
+// Events in order and within the answer; those that this node cannot keep are gaps.
+Status Copies::check(Answer& answer, const Request& request, std::vector<Gap>& gaps) const {
+  std::uint64_t last = answer.after;
+  bool ok = answer.after <= answer.upto && answer.upto <= wire::kSeqMax;
+  bool refused = false;
+  if (!answer.batch) answer.batch = std::make_unique<EventBatch>();
+  for (const EventView& event : answer.batch->events()) {
+    ok = ok && event.position.seq() > last && event.position.seq() <= answer.upto;
+    last = event.position.seq();
+    refused = refused || !check_event(event, options_.limits);
+  }
+  if (!ok) {
+    return fail(Errc::Protocol,
+                fmt::format("mesh: {} answers with positions out of order", request.peer));
+  }
+  if (!refused) return {};
+  auto kept = std::make_unique<EventBatch>();
+  UuidMaker ids;
+  for (const EventView& event : answer.batch->events()) {
+    const Status status = check_event(event, options_.limits);
+    const std::uint64_t seq = event.position.seq();
+    if (status) {
+      kept->add(event, event.time, ids);
+    } else {
+      gaps.push_back({0, seq, seq, std::string(name(status.error().code))});
+    }
+  }
+  answer.batch = std::move(kept);
+  std::sort(gaps.begin(), gaps.end(), [](const Gap& a, const Gap& b) { return a.from < b.from; });
+  return {};
+}
+
+Status Copies::take(Link& link, Found found, Answer answer, Now now, Actions& out) {
+  Request& request = *found.request;
+  request.heard = now.steady;
+  std::vector<Gap> gaps = part_of(request.gaps, answer.after, answer.upto);
+  std::erase_if(request.gaps, [&](const Gap& gap) { return gap.to <= answer.upto; });
+  if (auto status = check(answer, request, gaps); !status) return status;
+  const bool below = request.below || request.kind == WantKind::Backfill;
+  if (below) {
+    take_below(link, found, std::move(answer), std::move(gaps), out);
+  } else {
+    take_main(link, found, std::move(answer), std::move(gaps), out);
+  }
+  return {};
+}
+
+bool Copies::apply(Fetch& f, Request& request, CopyWrite& write) {
+  if (request.applied || request.kind != WantKind::Main) return false;
+  request.applied = true;
+  if (request.all) {
+    if (f.cover.whole()) return false;
+    f.cover.make_whole(f.taken + 1);
+    write.whole_from = f.cover.whole_from();
+    return true;
+  }
+  if (!f.cover.whole() && names(f.cover.filters()) == request.filters) return false;
+  f.cover.make_filtered(request.filters, f.taken + 1);
+  write.whole_from = 0;
+  write.filters = f.cover.filters();
+  return true;
+}
+
+void Copies::take_main(Link& link, Found found, Answer answer, std::vector<Gap> gaps,
+                       Actions& out) {
+  auto& [log, f, request] = found;
+  CopyWrite next{.log = log->id, .durability = log->durability};
+  bool changes = false;
+  if (!f->begun) {
+    f->begun = changes = request->applied = true;
+    f->taken = answer.after;
+    const bool timed = request->from.at == Begin::At::Time;
+    f->cover.begin(request->all, request->filters, answer.after,
+                   timed ? std::optional(request->from.time) : std::nullopt);
+    next.whole_from = f->cover.whole_from();
+    next.filters = f->cover.filters();
+  }
+  const bool first = !std::exchange(request->answered, true);
+  if (answer.after > f->taken) {  // not what was asked for
+    link.release(answer.bytes);
+    stop(*f, request->kind == WantKind::Main ? f->main : f->repair, out);
+    return again(*log, TimePoint());
+  }
+  changes = apply(*f, *request, next) || changes;
+  std::uint64_t upto = std::max(answer.upto, f->taken);
+  Link* other = nullptr;
+  gaps = part_of(gaps, f->taken, upto);
+  for (const Gap& gap : gaps) {
+    if (request->kind == WantKind::Repair) break;
+    other = other_source(*log, *f, *request, gap.from, gap.to);
+    if (other == nullptr) continue;
+    upto = gap.from - 1;
+    break;
+  }
+  if (answer.batch && !answer.batch->empty() &&
+      answer.batch->events().front().position.seq() <= f->taken) {
+    ++duplicates_;
+  }
+  next.after = f->taken;
+  next.upto = upto;
+  next.events = part_of(std::move(answer.batch), f->taken, upto);
+  next.gaps = part_of(gaps, f->taken, upto);
+  const bool moved = upto > f->taken;
+  f->taken = upto;
+  if (moved || changes) {
+    write(*log, *f, std::move(next), link.id(), answer.bytes, out);
+  } else {
+    link.release(answer.bytes);
+  }
+  if (first && request->kind == WantKind::Main) release_others(*log, *f, out);
+  if (first || other != nullptr || changes) again(*log, TimePoint());
+  if (other != nullptr) {
+    const std::uint64_t gap_to = gaps.back().to;
+    stop(*f, f->main, out);
+    ask_repair(*log, *f, *other, gap_to, false, out);
+  } else if (!tables_.sources.live(*log)) {
+    again(*log, TimePoint());  // what comes next may be elsewhere
+  }
+}
+
+// The first answer to a backfill from a time says where that is.  False: there was
+// nothing to fill in.
+bool Copies::locate_below(Link& link, Found found, const Answer& answer, Actions& out) {
+  auto& [log, f, request] = found;
+  if (request->known) return true;
+  request->known = true;
+  request->taken = std::min(answer.after, request->to);
+  f->lack->start = request->taken + 1;
+  if (request->taken < request->to) return true;
+  CopyWrite nothing{.log = log->id, .after = f->taken, .upto = f->taken};
+  finish_below(*f, nothing);
+  nothing.end_backfill = false;
+  write(*log, *f, std::move(nothing), link.id(), answer.bytes, out);
+  again(*log, TimePoint());
+  return false;
+}
+
+void Copies::take_below(Link& link, Found found, Answer answer, std::vector<Gap> gaps,
+                        Actions& out) {
+  auto& [log, f, request] = found;
+  if (!f->lack || !locate_below(link, found, answer, out)) return;
+  request->answered = true;
+  std::uint64_t upto = std::min(answer.upto, request->to);
+  const std::uint64_t taken = request->taken;
+  if (answer.after > taken || upto <= taken) {
+    link.release(answer.bytes);
+    if (answer.after <= taken) return;
+    stop(*f, request->kind == WantKind::Backfill ? f->backfill : f->repair, out);
+    return again(*log, TimePoint());
+  }
+  Link* other = nullptr;
+  for (const Gap& gap : part_of(gaps, taken, upto)) {
+    if (request->kind == WantKind::Repair) break;
+    other = other_source(*log, *f, *request, gap.from, gap.to);
+    if (other == nullptr) continue;
+    upto = gap.from - 1;
+    break;
+  }
+  CopyWrite next{.log = log->id, .backfill = true, .after = taken, .upto = upto};
+  if (!std::exchange(f->lack->stored, true)) {
+    next.begin_backfill =
+        BackfillRecord{f->lack->start, request->to, taken, request->all, request->filters};
+  }
+  next.events = part_of(std::move(answer.batch), taken, upto);
+  next.gaps = part_of(gaps, taken, upto);
+  request->taken = upto;
+  f->lack->from = {Begin::At::Seq, upto + 1, {}};
+  const bool ends = upto == request->to;
+  if (ends) finish_below(*f, next);
+  if (upto > taken || next.begin_backfill) {
+    write(*log, *f, std::move(next), link.id(), answer.bytes, out);
+  } else {
+    link.release(answer.bytes);
+  }
+  if (ends) return again(*log, TimePoint());
+  if (other == nullptr) return;
+  stop(*f, f->backfill, out);
+  ask_repair(*log, *f, *other, gaps.back().to, true, out);
+}
+
+void Copies::finish_below(Fetch& f, CopyWrite& write) {
+  const Lack& lack = *f.lack;
+  f.cover.fill(lack.all, lack.filters, lack.start, lack.since);
+  write.end_backfill = true;
+  if (lack.all) write.whole_from = f.cover.whole_from();
+  write.filters = f.cover.filters();
+  for (auto* const request : {&f.backfill, &f.repair}) {
+    if (!*request || (request == &f.repair && !f.repair->below)) continue;
+    requests_.erase({(*request)->session, (*request)->number});
+    if (request == &f.repair) f.gap_hold = false;
+    request->reset();
+  }
+  f.lack.reset();
+}
+
+void Copies::write(Log& log, Fetch& f, CopyWrite write, SessionId session, std::uint64_t bytes,
+                   Actions& out) {
+  for (const Gap& gap : write.gaps) gaps_[gap.reason] += gap.to - gap.from + 1;
+  const Token token = next_token_++;
+  f.writes.push_back({token, session, bytes, write.backfill, false});
+  writes_[token] = log.index;
+  out.push_back(WriteCopy{token, std::move(write)});
+}
+
+bool Copies::on_written(Token token, const Result<std::uint32_t>& no, Now now, Actions& out) {
+  const auto known = writes_.find(token);
+  if (known == writes_.end()) return false;
+  Log* const log = tables_.logs.at(known->second);
+  writes_.erase(known);
+  if (log == nullptr) return true;
+  Fetch& f = fetch(*log);
+  const auto place = std::find_if(f.writes.begin(), f.writes.end(),
+                                  [&](const PendingWrite& write) { return write.token == token; });
+  if (place == f.writes.end()) return true;
+  const PendingWrite done = *place;
+  f.writes.erase(place);
+  if (Link* const link = tables_.links.find(done.session)) link->release(done.bytes);
+  acks_.insert(log->index);
+  again(*log, TimePoint());
+  if (!no && !done.forgotten) {
+    // Those behind it fail too.  What stands in the store is asked for again from there.
+    for (PendingWrite& write : f.writes) write.forgotten = true;
+    for (auto* const request : {&f.main, &f.backfill, &f.repair}) stop(f, *request, out);
+    f.gap_hold = false;
+    f.lack.reset();
+    f.retry_at = now.steady + options_.retry;
+  }
+  if (!f.writes.empty()) return true;
+  if (log->record) {
+    on_record(*log);
+  } else if (!no) {
+    f.begun = false;
+  }
+  return true;
+}
+
+}  // namespace marram::mesh

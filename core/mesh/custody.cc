@@ -1,0 +1,199 @@
+#include "core/mesh/custody.h"
+
+#include <algorithm>
+
+namespace marram::mesh {
+
+namespace {
+
+constexpr Duration kExpireEvery = std::chrono::minutes(1);
+
+}  // namespace
+
+void Custody::load(const std::vector<HoldRecord>& holds) {
+  for (const HoldRecord& record : holds) {
+    Hold& hold = holds_[{record.peer, record.stream}];
+    hold.contact = record.contact;
+    for (const auto& [no, acked] : record.acked) {
+      if (const Log* const log = logs_.find_no(no)) hold.acked[log->index] = acked;
+    }
+  }
+}
+
+void Custody::on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed) {
+  const Key key{peer, log.id.stream};
+  const auto found = holds_.find(key);
+  if (found == holds_.end() && holds_.size() >= options_.holds_max) return;
+  Hold& hold = holds_[key];
+  ended_.erase(key);
+  std::uint64_t acked = std::max<std::uint64_t>(needed, 1) - 1;
+  const auto place = hold.acked.find(log.index);
+  // Only an ACK raises it: the main want may be far above a backfill.
+  if (place != hold.acked.end()) acked = std::min(acked, place->second);
+  if (found != holds_.end() && place != hold.acked.end() && place->second == acked) return;
+  hold.acked[log.index] = acked;
+  hold.changed = true;
+}
+
+void Custody::on_ack(const std::string& peer, const Log& log, std::uint64_t acked) {
+  const auto found = holds_.find({peer, log.id.stream});
+  if (found == holds_.end()) return;
+  const auto place = found->second.acked.find(log.index);
+  if (place == found->second.acked.end() || acked <= place->second) return;
+  place->second = acked;
+  found->second.moved.insert(log.index);
+}
+
+void Custody::on_release(const std::string& peer, const wire::Release& release) {
+  const auto found = holds_.find({peer, release.stream});
+  if (found == holds_.end()) return;
+  if (release.logs.empty()) {
+    for (const auto& [index, acked] : found->second.acked) dirty_.insert(index);
+    ended_.insert(found->first);
+    holds_.erase(found);
+    return;
+  }
+  for (const LogId& id : release.logs) {
+    const Log* const log = logs_.find(id);
+    if (log == nullptr || id.stream != release.stream) continue;
+    found->second.acked[log->index] = HoldRecord::kReleased;
+    found->second.moved.insert(log->index);
+    dirty_.insert(log->index);
+  }
+}
+
+std::vector<wire::Held> Custody::on_peer_up(const std::string& peer) {
+  here_.insert(peer);
+  std::vector<wire::Held> frames;
+  for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer; ++i) {
+    wire::Held held{i->first.second, {}};
+    for (const auto& [index, acked] : i->second.acked) {
+      dirty_.insert(index);
+      const Log* const log = logs_.at(index);
+      if (log == nullptr || acked == HoldRecord::kReleased) continue;
+      if (held.logs.size() == wire::kLogsPerFrameMax) {
+        frames.push_back(held);
+        held.logs.clear();
+      }
+      held.logs.push_back({log->id, acked});
+    }
+    frames.push_back(std::move(held));
+  }
+  return frames;
+}
+
+void Custody::on_peer_down(const std::string& peer, Now now) {
+  here_.erase(peer);
+  for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer; ++i) {
+    Hold& hold = i->second;
+    hold.contact = now.wall;
+    hold.changed = true;
+    for (const auto& [index, acked] : hold.acked) dirty_.insert(index);
+    for (const auto& [index, log] : logs_.all()) {
+      if (log->id.stream != i->first.second || log->id.origin == peer) continue;
+      if (now.steady - log->heard >= options_.unheard) continue;
+      if (hold.acked.emplace(index, 0).second) dirty_.insert(index);
+    }
+  }
+}
+
+void Custody::forget_peer(const std::string& peer) {
+  here_.erase(peer);
+  for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer;) {
+    for (const auto& [index, acked] : i->second.acked) dirty_.insert(index);
+    ended_.insert(i->first);
+    i = holds_.erase(i);
+  }
+}
+
+void Custody::on_new_log(const Log& log) {
+  for (auto& [key, hold] : holds_) {
+    if (key.second != log.id.stream || here_.contains(key.first)) continue;
+    if (log.id.origin == key.first) continue;
+    if (!hold.acked.emplace(log.index, 0).second) continue;
+    hold.changed = true;
+    dirty_.insert(log.index);
+  }
+}
+
+void Custody::on_record(const Log& log) {
+  for (auto& [key, hold] : holds_) {
+    if (key.second == log.id.stream && hold.acked.contains(log.index)) hold.changed = true;
+  }
+}
+
+void Custody::on_forgotten(const Log& log) {
+  for (auto& [key, hold] : holds_) hold.acked.erase(log.index);
+}
+
+void Custody::add_to(Need& need, const Log& log) const {
+  for (const auto& [key, hold] : holds_) {
+    if (key.second != log.id.stream) continue;
+    const auto place = hold.acked.find(log.index);
+    if (place == hold.acked.end() || place->second == HoldRecord::kReleased) continue;
+    if (here_.contains(key.first)) {
+      need.keep = true;
+      if (need.keepers.size() < 2) need.keepers.push_back(key.first);
+      continue;
+    }
+    need.wanted = need.whole = need.standing = need.for_itself = true;
+    need.ask_from({wire::Begin::At::Seq, place->second + 1, {}});
+  }
+}
+
+void Custody::end(const Key& key, std::set<std::uint32_t>& dirty, Actions& out) {
+  for (const auto& [index, acked] : holds_[key].acked) dirty.insert(index);
+  holds_.erase(key);
+  out.push_back(RemoveHold{key.first, key.second});
+}
+
+void Custody::flush(Now now, std::set<std::uint32_t>& dirty, Actions& out) {
+  dirty.merge(dirty_);
+  dirty_.clear();
+  for (const Key& key : std::exchange(ended_, {})) out.push_back(RemoveHold{key.first, key.second});
+  if (now.wall >= expire_at_) {
+    expire_at_ = now.wall + kExpireEvery;
+    std::vector<Key> old;
+    for (const auto& [key, hold] : holds_) {
+      if (!here_.contains(key.first) && now.wall - hold.contact >= options_.away_max &&
+          hold.contact != WallTime()) {
+        old.push_back(key);
+      }
+    }
+    for (const Key& key : old) end(key, dirty, out);
+  }
+  std::vector<HoldMove> moves;
+  for (auto& [key, hold] : holds_) {
+    if (hold.changed) {
+      if (here_.contains(key.first)) hold.contact = now.wall;
+      HoldRecord record{key.first, key.second, hold.contact, {}};
+      for (const auto& [index, acked] : hold.acked) {
+        const Log* const log = logs_.at(index);
+        if (log != nullptr && log->record) record.acked[log->record->no] = acked;
+      }
+      out.push_back(PutHold{std::move(record)});
+    } else {
+      for (const std::uint32_t index : hold.moved) {
+        const Log* const log = logs_.at(index);
+        if (log == nullptr || !log->record) continue;
+        moves.push_back({key.first, key.second, log->record->no, hold.acked[index]});
+      }
+    }
+    hold.changed = false;
+    hold.moved.clear();
+  }
+  if (!moves.empty()) out.push_back(MoveHolds{std::move(moves)});
+}
+
+void Custody::add_status(std::vector<HoldStatus>& out) const {
+  for (const auto& [key, hold] : holds_) {
+    HoldStatus status{key.first, key.second, here_.contains(key.first), 0, hold.contact};
+    for (const auto& [index, acked] : hold.acked) {
+      const Log* const log = logs_.at(index);
+      if (log != nullptr && log->head() > acked) status.owed += log->head() - acked;
+    }
+    out.push_back(std::move(status));
+  }
+}
+
+}  // namespace marram::mesh

@@ -1,0 +1,81 @@
+// What this node keeps for its peers until they have it.
+//
+// A hold is (peer, stream) with an acknowledged position for each log.  It begins with a
+// standing want, outlives absence and restarts, and covers logs first heard of while the peer
+// is away, from 1.  It ends when the peer releases it, or is gone for `away_max`.  While the
+// peer is away the hold asks for the stream by itself; while it is here it holds history, and
+// keeps copies whole.
+//
+// Threads: the owner's only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/mesh/demand.h"
+#include "core/mesh/logs.h"
+#include "core/mesh/status.h"
+
+namespace marram::mesh {
+
+class Custody {
+ public:
+  struct Options {
+    Duration away_max = std::chrono::hours(24 * 30);
+    // A log first heard of so shortly before the peer went is taken as not heard of by it.
+    Duration unheard = std::chrono::seconds(10);
+    std::size_t holds_max = 65'536;
+  };
+  // `logs` outlives the object.
+  Custody(Options options, Logs& logs) : options_(options), logs_(logs) {}
+
+  // What was stored.
+  void load(const std::vector<HoldRecord>& holds);
+
+  // The peer wants a log from `needed` on, for durable readers.
+  void on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed);
+  void on_ack(const std::string& peer, const Log& log, std::uint64_t acked);
+  void on_release(const std::string& peer, const wire::Release& release);
+  // What is held for it; the frames for the start of a session.
+  std::vector<wire::Held> on_peer_up(const std::string& peer);
+  void on_peer_down(const std::string& peer, Now now);
+  // Nothing is held for it any more.
+  void forget_peer(const std::string& peer);
+  // Heard of for the first time.
+  void on_new_log(const Log& log);
+  // It has a number now: entries can be stored.
+  void on_record(const Log& log);
+  void on_forgotten(const Log& log);
+
+  void add_to(Need& need, const Log& log) const;
+  bool away(const std::string& peer) const { return !here_.contains(peer); }
+
+  // Saves what has changed, ends what is too old.  `dirty`: logs whose need changes with that.
+  void flush(Now now, std::set<std::uint32_t>& dirty, Actions& out);
+  void add_status(std::vector<HoldStatus>& out) const;
+
+ private:
+  struct Hold {
+    WallTime contact{};
+    std::map<std::uint32_t, std::uint64_t> acked;  // by log index
+    bool changed = false;                          // more than moves
+    std::set<std::uint32_t> moved;
+  };
+  using Key = std::pair<std::string, std::string>;  // peer, stream
+
+  void end(const Key& key, std::set<std::uint32_t>& dirty, Actions& out);
+
+  Options options_;
+  Logs& logs_;
+  std::map<Key, Hold> holds_;
+  std::set<std::string> here_;
+  std::set<Key> ended_;
+  std::set<std::uint32_t> dirty_;
+  WallTime expire_at_{};
+};
+
+}  // namespace marram::mesh

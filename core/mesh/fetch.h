@@ -1,0 +1,91 @@
+// What is asked of others of one log, and how far it has come; for core/mesh/copies*.cc.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/mesh/coverage.h"
+#include "core/mesh/demand.h"
+
+namespace marram::mesh {
+
+// A want of this node's, as long as it stands.
+struct Request {
+  std::uint64_t number = 0;
+  std::string peer;
+  SessionId session = 0;
+  wire::WantKind kind = wire::WantKind::Main;
+  bool all = true;
+  std::vector<std::string> filters;
+  bool standing = false;
+  wire::Begin from;
+  std::uint64_t to = 0;  // of a backfill
+  bool below = false;    // a repair that goes on with the backfill
+  bool answered = false;
+  bool applied = false;     // the copy's coverage is as asked here
+  bool known = false;       // of a backfill: `taken` is known
+  std::uint64_t taken = 0;  // of a backfill
+  TimePoint heard{};
+  std::vector<Gap> gaps;  // told, not passed yet
+  struct {
+    std::string bytes;  // of a large event, so far
+    std::uint64_t total = 0;
+    std::uint64_t after = 0;
+    std::uint64_t upto = 0;
+  } part;
+};
+
+struct PendingWrite {
+  Token token = 0;
+  SessionId session = 0;
+  std::uint64_t bytes = 0;  // of the session's window
+  bool backfill = false;
+  bool forgotten = false;  // the copy has been set back since
+};
+
+// A stretch that a backfill is needed for.
+struct Lack {
+  wire::Begin from;
+  std::uint64_t to = 0;
+  bool all = false;
+  std::vector<std::string> filters;
+  std::uint64_t start = 0;        // where it began, once that is known
+  std::optional<WallTime> since;  // it was asked from that time on
+  bool stored = false;            // the store has a record of it, or will
+};
+
+struct Fetch {
+  bool begun = false;       // there is a copy, or its first write is on the way
+  std::uint64_t taken = 0;  // given to the store up to here
+  Coverage cover;           // as it will be when all writes are done
+  Need need;
+  std::optional<Request> main;
+  std::optional<Request> backfill;
+  std::optional<Request> repair;
+  bool gap_hold = false;  // main, or the backfill, waits for the repair
+  std::optional<Lack> lack;
+  std::deque<PendingWrite> writes;
+  TimePoint retry_at{};
+  std::optional<TimePoint> changed;   // another upstream would be better since then
+  std::optional<TimePoint> hole;      // nobody has what is needed next, since then
+  std::optional<TimePoint> low_hole;  // the same for the backfill
+  std::optional<TimePoint> ahead;     // a neighbour has more, since then
+  std::map<std::string, std::uint64_t>
+      asked;                      // peers asked for what was told as a gap, up to where
+  std::set<std::string> holders;  // peers that hold for this node
+  struct Told {
+    std::uint64_t after = 0;
+    std::uint64_t upto = 0;
+    bool operator==(const Told&) const = default;
+  };
+  std::map<std::uint64_t, Told> told;  // by interest: what Readable said
+  std::uint64_t acked = 0;             // as said last
+  std::uint64_t stored = 0;
+};
+
+}  // namespace marram::mesh

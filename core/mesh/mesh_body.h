@@ -1,0 +1,129 @@
+// What a Mesh is made of; for core/mesh/mesh*.cc only.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/mesh/copies.h"
+#include "core/mesh/custody.h"
+#include "core/mesh/demand.h"
+#include "core/mesh/link.h"
+#include "core/mesh/logs.h"
+#include "core/mesh/map.h"
+#include "core/mesh/membership.h"
+#include "core/mesh/mesh.h"
+#include "core/mesh/serving.h"
+#include "core/mesh/sources.h"
+
+namespace marram::mesh {
+
+struct Mesh::Body {
+  // What a neighbour has been told of a log with HAVE.
+  struct Said {
+    std::uint64_t first = 0;
+    std::uint64_t upto = 0;
+  };
+  // A session whose peer has another one that seems alive.
+  struct Probe {
+    SessionId old = 0;
+    TimePoint since{};
+  };
+
+  Body(MeshOptions the_options, std::vector<LogRecord> records, MeshRecords mesh, Now now);
+
+  // mesh_links.cc: sessions
+  void session_up(const SessionInfo& session, Now now, Actions& out);
+  void greet(Link& link, const wire::LinkHello& hello, Now now, Actions& out);
+  bool settle_double(Link& link, Link& old, Now now, Actions& out);
+  void go_live(Link& link, Now now, Actions& out);
+  void refuse(Link& link, const Error& why, Now now, Actions& out);
+  void close(SessionId id, const Error& why, Now now, Actions& out);
+  void update_links();
+  void check_probes(Now now, Actions& out);
+  void tick_links(Now now, Actions& out);
+
+  // mesh_frames.cc: what peers say
+  Status take(Link& link, wire::LinkFrame& frame, std::uint64_t bytes, Now now, Actions& out);
+  Status on(Link& link, wire::Peers& peers, Now now, Actions& out);
+  Status on(Link& link, wire::State& state, Now now, Actions& out);
+  Status on(Link& link, wire::Have& have, Now now, Actions& out);
+  Status on(Link& link, wire::Held& held, Now now, Actions& out);
+  Status on(Link& link, wire::Want& want, Now now, Actions& out);
+  Status on(Link& link, wire::Stop& stop, Now now, Actions& out);
+  Status on(Link& link, wire::Release& release, Now now, Actions& out);
+  Status on(Link& link, wire::Ack& ack, Now now, Actions& out);
+  void take_record(Link& link, wire::MapRecord& record, Now now);
+  void note_announced(const wire::MapRecord& record, Now now);
+
+  // mesh_map.cc: what this node says
+  wire::MapRecord own_record();
+  void publish(Now now, Actions& out);
+  void send_known(Link& link, Actions& out);
+  void send_records(SessionId session, const std::vector<const wire::MapRecord*>& records,
+                    Actions& out);
+  void flood(Actions& out);
+  void tell_have(Now now, Actions& out);
+  bool takes_part(const std::string& peer) const;
+  void add_have(wire::Have& have, Link& link, Log& log, bool first_time);
+  void send_acks(Actions& out);
+  void set_pins(Now now, Actions& out);
+
+  // mesh_logs.cc: logs and what is needed of them
+  Log* know(const LogId& id, Now now);
+  void set_record(Log& log, const LogRecord& record);
+  Need need_of(const Log& log) const;
+  void plan(Log& log, Now now, Actions& out);
+  void plan_all(Now now, Actions& out);
+  void mark(const Log& log, TimePoint at);
+  void mark_all(TimePoint at);
+  bool carries(const std::string& stream) const;
+  bool wants_stream(const std::string& stream, const std::string& but_for) const;
+  void changed(Log& log, Now now);
+  void take_forks(Actions& out);
+  void sweep(Now now, Actions& out);
+  void tick(Now now, Actions& out);
+  std::optional<TimePoint> wake_at() const;
+
+  const MeshOptions options;
+  LinkOptions link_options;
+  Logs logs;
+  Map map;
+  Links links;
+  Sources sources;
+  Membership membership;
+  Readers readers;
+  Copies copies;
+  Serving serving;
+  Custody custody;
+
+  MeshFacts facts;
+  bool facts_changed = false;
+  std::map<std::uint32_t, TimePoint> marked;  // logs to be planned, when
+  std::uint64_t planned_version = 0;          // of the map
+  std::map<SessionId, Probe> probes;
+  std::set<SessionId> heard_state;  // their first STATE is in
+
+  bool own_changed = true;
+  bool heard_itself = false;  // an old record of this node is about
+  TimePoint published_at{};
+  wire::MapRecord published;
+  std::map<std::string, SessionId> floods;  // nodes whose records go out, and who told
+
+  std::map<SessionId, std::map<std::uint32_t, Said>> said;
+  std::set<std::uint32_t> have_changed;
+  TimePoint have_at{};
+  bool pins_changed = false;
+  TimePoint pins_at{};
+  std::map<std::uint32_t, std::uint64_t> pins;
+  std::map<std::uint32_t, std::map<std::string, std::uint64_t>> replicas;  // by log, peer
+  std::map<std::uint32_t, TimePoint> empty_since;                          // closed logs
+  TimePoint sweep_at{};
+  TimePoint last_tick{};
+  std::uint64_t refused = 0;
+  std::uint64_t own_heard = 0;  // own records with a higher number, of late
+};
+
+}  // namespace marram::mesh

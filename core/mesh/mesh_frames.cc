@@ -1,0 +1,248 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/event/topic.h"
+#include "core/mesh/mesh_body.h"
+
+namespace marram::mesh {
+
+namespace {
+
+template <class... Functions>
+struct Overloaded : Functions... {
+  using Functions::operator()...;
+};
+template <class... Functions>
+Overloaded(Functions...) -> Overloaded<Functions...>;
+
+bool is_name(const std::string& text) { return !text.empty() && text.size() <= wire::kIdBytesMax; }
+
+Status check(const LogId& log, const Link& link) {
+  if (is_name(log.origin) && is_name(log.epoch) && is_name(log.stream)) return {};
+  return fail(Errc::Protocol, fmt::format("mesh: {} names a log without origin, epoch or stream",
+                                          link.peer().node_id));
+}
+
+std::uint64_t start_number(const std::string& epoch) {
+  std::uint64_t number = 0;
+  std::from_chars(epoch.data(), epoch.data() + epoch.size(), number);
+  return number;
+}
+
+}  // namespace
+
+Status Mesh::Body::take(Link& link, wire::LinkFrame& frame, std::uint64_t bytes, Now now,
+                        Actions& out) {
+  return std::visit(
+      Overloaded{
+          [&](wire::Data& data) { return copies.on_data(link, std::move(data), bytes, now, out); },
+          [&](wire::Upto& upto) { return copies.on_upto(link, upto, bytes, now, out); },
+          [&](wire::LinkGap& gap) { return copies.on_gap(link, gap, bytes); },
+          [&](wire::Part& part) { return copies.on_part(link, std::move(part), bytes, now, out); },
+          [&](wire::Credit&) -> Status {
+            serving.touch(link.id());
+            return {};
+          },
+          [&](wire::Pong&) -> Status {
+            update_links();
+            own_changed = true;
+            return {};
+          },
+          [&](wire::Ping&) -> Status { return {}; }, [&](wire::Unknown&) -> Status { return {}; },
+          [&](wire::LinkHello&) -> Status { return {}; },
+          [&](wire::Broken& broken) -> Status { return tl::unexpected(broken.error); },
+          [&](wire::Bye& bye) -> Status { return tl::unexpected(bye.error); },
+          [&](auto& other) { return on(link, other, now, out); }},
+      frame);
+}
+
+Status Mesh::Body::on(Link& link, wire::Peers& peers, Now now, Actions&) {
+  if (peers.peers.size() > wire::kPeersPerFrameMax) {
+    return fail(Errc::Protocol,
+                fmt::format("mesh: {} sends {} peers", link.peer().node_id, peers.peers.size()));
+  }
+  for (const wire::PeerRecord& peer : peers.peers) membership.learn(peer, now.steady);
+  return {};
+}
+
+Status Mesh::Body::on(Link& link, wire::State& state, Now now, Actions& out) {
+  for (wire::MapRecord& record : state.records) take_record(link, record, now);
+  if (heard_state.insert(link.id()).second) {
+    auto newer = map.newer(state.known);
+    send_records(link.id(), newer, out);
+    for (const wire::KnownRecord& known : state.known) {
+      if (known.node_id == options.node_id && known.number > map.number()) {
+        wire::MapRecord own;  // as if it had been sent
+        own.node_id = known.node_id;
+        own.number = known.number;
+        take_record(link, own, now);
+      }
+    }
+  }
+  return {};
+}
+
+void Mesh::Body::take_record(Link& link, wire::MapRecord& record, Now now) {
+  if (!is_name(record.node_id) || record.neighbours.size() > wire::kNeighboursMax ||
+      record.open.size() > wire::kOpenLogsMax || record.copies.size() > wire::kCopiesMax) {
+    return;
+  }
+  const std::string node = record.node_id;
+  if (node == options.node_id) {
+    for (const wire::OpenLog& open : record.open) {
+      if (start_number(open.epoch) <= facts.runs) continue;
+      facts.runs = start_number(open.epoch);
+      facts_changed = true;
+    }
+  }
+  switch (map.take(std::move(record), now.steady)) {
+    case Map::Taken::New:
+      floods[node] = link.id();
+      note_announced(*map.find(node), now);
+      own_changed = true;
+      break;
+    case Map::Taken::Old:
+      floods[node] = 0;  // to all: whoever has it passes it over
+      break;
+    case Map::Taken::Own:
+      heard_itself = own_changed = true;
+      published_at = TimePoint();
+      published = {};
+      break;
+    case Map::Taken::Known:
+      break;
+  }
+}
+
+// Logs that are new, and what their streams are.
+void Mesh::Body::note_announced(const wire::MapRecord& record, Now now) {
+  for (const wire::OpenLog& open : record.open) {
+    Log* const log = know({record.node_id, open.epoch, open.stream}, now);
+    if (log == nullptr) continue;
+    log->topics = open.topics;
+    log->durability = open.durability;
+    log->priority = open.priority;
+    mark(*log, now.steady);
+  }
+  for (const wire::CopyNote& copy : record.copies) {
+    if (copy.first == 0 || copy.first > copy.upto + 1 || copy.upto >= (std::uint64_t{1} << 40)) {
+      continue;
+    }
+    if (Log* const log = know(copy.log, now)) mark(*log, now.steady);
+    if (copy.log.origin == options.node_id && start_number(copy.log.epoch) > facts.runs) {
+      facts.runs = start_number(copy.log.epoch);
+      facts_changed = true;
+    }
+  }
+}
+
+Status Mesh::Body::on(Link& link, wire::Have& have, Now now, Actions& out) {
+  const std::string& peer = link.peer().node_id;
+  for (const wire::HaveEntry& entry : have.logs) {
+    if (auto status = check(entry.log, link); !status) return status;
+    Log* const log = know(entry.log, now);
+    if (log == nullptr) continue;
+    log->have[peer] = entry;
+    copies.on_have(*log, peer);
+    const bool differs = log->record && !entry.id.empty() && !log->record->head_id.empty() &&
+                         entry.upto == log->record->head && entry.id != log->record->head_id;
+    const bool beyond = log->writes() && entry.upto > log->record->head;
+    if (!differs && !beyond) continue;
+    out.push_back(Report{Report::What::Forked, peer,
+                         fmt::format("mesh: {} has two events at {}", log->id.text(), entry.upto)});
+    if (log->writes()) out.push_back(StartEpochAgain{});
+    log->forked = !log->own;
+  }
+  return {};
+}
+
+Status Mesh::Body::on(Link& link, wire::Held& held, Now now, Actions& out) {
+  if (held.stream.size() > wire::kIdBytesMax)
+    return fail(Errc::Protocol, "mesh: HELD of no stream");
+  const std::string& peer = link.peer().node_id;
+  if (!wants_stream(held.stream, peer)) {
+    out.push_back(SendFrame{link.id(), wire::Release{held.stream, {}}});
+    return {};
+  }
+  for (const wire::HeldEntry& entry : held.logs) {
+    if (auto status = check(entry.log, link); !status) return status;
+    Log* const log = know(entry.log, now);
+    if (log == nullptr) continue;
+    copies.on_held(*log, peer);
+    mark(*log, now.steady);
+  }
+  return {};
+}
+
+Status Mesh::Body::on(Link& link, wire::Want& want, Now now, Actions&) {
+  if (auto status = check(want.log, link); !status) return status;
+  if (link.is_own_want(want.number) || want.filters.size() > wire::kLinkFiltersMax) {
+    return fail(Errc::Protocol, fmt::format("mesh: {} sends a want with number {} and {} filters",
+                                            link.peer().node_id, want.number, want.filters.size()));
+  }
+  for (const std::string& filter : want.filters) {
+    if (auto status = check_filter(filter, options.limits); !status) return status;
+  }
+  Log* const log = know(want.log, now);
+  if (log == nullptr) {
+    return fail(Errc::TooLarge, fmt::format("mesh: more than {} logs are known", logs.size()));
+  }
+  if (want.standing && want.kind != wire::WantKind::Repair) {
+    const bool at_head = want.from.at == wire::Begin::At::Head;
+    const std::uint64_t needed = want.from.at == wire::Begin::At::Seq ? want.from.seq
+                                 : at_head                            ? log->head() + 1
+                                                                      : 1;
+    custody.on_standing_want(link.peer().node_id, *log, needed);
+  }
+  if (auto status = serving.on_want(link, *log, std::move(want), now.steady); !status)
+    return status;
+  pins_changed = true;
+  mark(*log, now.steady);
+  return {};
+}
+
+Status Mesh::Body::on(Link& link, wire::Stop& stop, Now now, Actions&) {
+  if (link.is_own_want(stop.want)) {
+    copies.on_stop(link, stop, now);
+    return {};
+  }
+  if (Log* const log = serving.on_stop(link, stop)) {
+    pins_changed = true;
+    have_changed.insert(log->index);  // from now on it hears of it by HAVE
+    said[link.id()].erase(log->index);
+    mark(*log, now.steady);
+  }
+  return {};
+}
+
+Status Mesh::Body::on(Link& link, wire::Release& release, Now now, Actions&) {
+  custody.on_release(link.peer().node_id, release);
+  for (const LogId& id : release.logs) {
+    if (const Log* const log = logs.find(id)) mark(*log, now.steady);
+  }
+  return {};
+}
+
+Status Mesh::Body::on(Link& link, wire::Ack& ack, Now, Actions& out) {
+  const std::string& peer = link.peer().node_id;
+  for (const wire::AckEntry& entry : ack.logs) {
+    const Log* const log = logs.find(entry.log);
+    if (log == nullptr) continue;
+    serving.on_ack(link.id(), *log, entry.acked);
+    custody.on_ack(peer, *log, entry.acked);
+    pins_changed = true;
+    if (!log->writes() || entry.stored == 0) continue;
+    auto& stored = replicas[log->index];
+    if (stored[peer] >= entry.stored) continue;
+    stored[peer] = entry.stored;
+    Replicated replicated{log->record->no, {}};
+    for (const auto& [other, upto] : stored) replicated.stored.push_back(upto);
+    std::sort(replicated.stored.rbegin(), replicated.stored.rend());
+    out.push_back(std::move(replicated));
+  }
+  return {};
+}
+
+}  // namespace marram::mesh

@@ -1,0 +1,182 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/mesh/mesh_body.h"
+
+namespace marram::mesh {
+
+namespace {
+
+constexpr Duration kProbeFor = std::chrono::seconds(2);
+
+std::uint32_t cost_of(const Link& link) {
+  const auto trip = link.round_trip().value_or(Duration(0));
+  // In steps of two, so that it seldom changes.
+  std::uint32_t cost = 1;
+  while (cost < 32'768 && Duration(std::chrono::milliseconds(5)) * cost < trip) cost *= 2;
+  return cost;
+}
+
+}  // namespace
+
+void Mesh::Body::session_up(const SessionInfo& session, Now now, Actions& out) {
+  if (session.dialled) membership.on_connected(session.address);
+  if (links.all().size() >= options.sessions_max) {
+    out.push_back(
+        HangUp{session.id,
+               {Errc::Refused, fmt::format("mesh: {} sessions, the limit", links.all().size())}});
+    ++refused;
+    return;
+  }
+  links.add(std::make_unique<Link>(session, link_options, now.steady, out));
+}
+
+void Mesh::Body::greet(Link& link, const wire::LinkHello& hello, Now now, Actions& out) {
+  if (auto status = link.on_hello(hello, now.steady, out); !status) {
+    return refuse(link, status.error(), now, out);
+  }
+  if (hello.node_id == options.node_id) {
+    if (hello.instance != options.instance) {
+      out.push_back(Report{Report::What::TwoNodes, hello.node_id,
+                           fmt::format("mesh: another node at {} has this node's key (give it one "
+                                       "of its own)",
+                                       link.info().address)});
+    } else if (link.info().dialled) {
+      membership.on_self(link.info().address);
+    }
+    return refuse(link, {Errc::Refused, "mesh: a node with the same key as this one"}, now, out);
+  }
+  Link* const old = links.live(hello.node_id);
+  if (old != nullptr && !settle_double(link, *old, now, out)) return;
+  go_live(link, now, out);
+}
+
+// False: the new session does not become the link, or not yet.
+bool Mesh::Body::settle_double(Link& link, Link& old, Now now, Actions& out) {
+  if (old.peer().instance != link.peer().instance) {
+    // It was started again, or there are two.  The old session will tell.
+    probes[link.id()] = {old.id(), now.steady};
+    old.probe(now.steady, out);
+    return false;
+  }
+  const bool same_way = old.info().dialled == link.info().dialled;
+  const bool own_is_smaller = options.node_id < link.peer().node_id;
+  const Error why{Errc::Closed, "mesh: there is another session of these two nodes"};
+  if (!same_way && link.info().dialled != own_is_smaller) {
+    const SessionId id = link.id();
+    if (link.info().dialled) membership.on_double(link.info().address, link.peer().node_id);
+    links.erase(id);
+    out.push_back(HangUp{id, why});
+    return false;
+  }
+  const SessionId id = old.id();
+  close(id, why, now, out);
+  out.push_back(HangUp{id, why});
+  return true;
+}
+
+void Mesh::Body::go_live(Link& link, Now now, Actions& out) {
+  const std::string peer = link.peer().node_id;
+  links.set_live(peer, link.id());
+  wire::PeerRecord record{peer, link.info().key, link.peer().addresses, {}};
+  if (record.addresses.size() > wire::kAddressesMax) record.addresses.resize(wire::kAddressesMax);
+  membership.on_up(peer, link.info().dialled ? link.info().address : std::string(), record,
+                   now.steady);
+  update_links();
+  send_known(link, out);
+  for (wire::Held& held : custody.on_peer_up(peer)) {
+    out.push_back(SendFrame{link.id(), std::move(held)});
+  }
+  wire::Peers peers{membership.records(now.steady, 64)};
+  std::erase_if(peers.peers, [&](const auto& known) { return known.node_id == peer; });
+  if (!peers.peers.empty()) out.push_back(SendFrame{link.id(), std::move(peers)});
+  out.push_back(Report{Report::What::PeerUp, peer, link.info().address});
+  own_changed = true;
+  mark_all(now.steady);
+}
+
+void Mesh::Body::refuse(Link& link, const Error& why, Now now, Actions& out) {
+  const SessionId id = link.id();
+  ++refused;
+  out.push_back(Report{Report::What::Refused, link.info().proven_id, why.message});
+  close(id, why, now, out);
+  out.push_back(HangUp{id, why});
+}
+
+void Mesh::Body::close(SessionId id, const Error& why, Now now, Actions& out) {
+  Link* const link = links.find(id);
+  if (link == nullptr) return;
+  const SessionInfo info = link->info();
+  const std::string peer = link->peer().node_id;
+  const bool was_link = link->live() && links.live(peer) == link;
+  probes.erase(id);
+  heard_state.erase(id);
+  links.erase(id);
+  if (!was_link) {
+    if (info.dialled) membership.on_failed(info.address, now.steady);
+    return;
+  }
+  said.erase(id);
+  serving.on_session_down(id);
+  pins_changed = true;
+  for (const auto& [index, log] : logs.all()) log->have.erase(peer);
+  custody.on_peer_down(peer, now);
+  membership.on_down(peer, now.steady);
+  copies.on_session_down(id, peer, now);
+  update_links();
+  own_changed = true;
+  mark_all(now.steady);
+  out.push_back(Report{Report::What::PeerDown, peer, why.message});
+}
+
+void Mesh::Body::update_links() {
+  std::map<std::string, std::uint32_t> costs;
+  for (const auto& [peer, id] : links.peers()) costs[peer] = cost_of(*links.find(id));
+  map.set_links(std::move(costs));
+}
+
+void Mesh::Body::check_probes(Now now, Actions& out) {
+  for (auto i = probes.begin(); i != probes.end();) {
+    Link* const link = links.find(i->first);
+    Link* const old = links.find(i->second.old);
+    const Probe probe = i->second;
+    const bool answered = old != nullptr && old->last_heard() > probe.since;
+    if (link != nullptr && old != nullptr && !answered && now.steady - probe.since < kProbeFor) {
+      ++i;
+      continue;
+    }
+    i = probes.erase(i);
+    if (link == nullptr) continue;
+    if (answered) {
+      out.push_back(Report{Report::What::TwoNodes, link->peer().node_id,
+                           fmt::format("mesh: two live nodes have the key of {} (give one of them "
+                                       "its own)",
+                                       link->peer().node_id)});
+      refuse(*link, {Errc::Refused, "mesh: another live node has this key"}, now, out);
+      i = probes.begin();
+      continue;
+    }
+    if (old != nullptr) {
+      const Error why{Errc::Closed, "mesh: the peer was started again"};
+      close(probe.old, why, now, out);
+      out.push_back(HangUp{probe.old, why, false});
+    }
+    go_live(*link, now, out);
+    i = probes.begin();
+  }
+}
+
+void Mesh::Body::tick_links(Now now, Actions& out) {
+  std::vector<std::pair<SessionId, Error>> over;
+  for (const auto& [id, link] : links.all()) {
+    if (auto status = link->on_tick(now.steady, out); !status)
+      over.emplace_back(id, status.error());
+  }
+  for (const auto& [id, why] : over) {
+    close(id, why, now, out);
+    out.push_back(HangUp{id, why});
+  }
+}
+
+}  // namespace marram::mesh

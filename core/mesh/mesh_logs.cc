@@ -1,0 +1,203 @@
+#include <algorithm>
+
+#include "core/mesh/mesh_body.h"
+
+namespace marram::mesh {
+
+namespace {
+
+constexpr Duration kSweepEvery = std::chrono::minutes(1);
+
+const StreamOptions* find_stream(const StreamTable& streams, const std::string& name) {
+  for (const StreamOptions& stream : streams.streams()) {
+    if (stream.name == name) return &stream;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Log* Mesh::Body::know(const LogId& id, Now now) {
+  bool is_new = false;
+  Log* const log = logs.add(id, is_new);
+  if (log == nullptr || !is_new) return log;
+  log->own = id.origin == options.node_id;
+  log->heard = now.steady;
+  if (const StreamOptions* const stream = find_stream(options.streams, id.stream)) {
+    log->topics = stream->topics;
+    log->durability = stream->durability.value_or(Durability::Fsync);
+    log->priority = stream->priority;
+  }
+  custody.on_new_log(*log);
+  own_changed = true;
+  return log;
+}
+
+void Mesh::Body::set_record(Log& log, const LogRecord& record) {
+  const bool is_new = !log.record;
+  logs.set_record(log, record);
+  if (is_new) custody.on_record(log);
+}
+
+bool Mesh::Body::carries(const std::string& stream) const {
+  return std::any_of(options.carry.begin(), options.carry.end(),
+                     [&](const std::string& name) { return name == "*" || name == stream; });
+}
+
+Need Mesh::Body::need_of(const Log& log) const {
+  Need need;
+  readers.add_to(need, log);
+  if (carries(log.id.stream)) {
+    need.wanted = need.whole = need.standing = need.for_itself = true;
+    need.ask_from({});
+  }
+  custody.add_to(need, log);
+  serving.add_to(need, log);
+  return need;
+}
+
+void Mesh::Body::plan(Log& log, Now now, Actions& out) {
+  const bool was_closed = log.closed;
+  log.closed = sources.closed(log);
+  if (log.closed != was_closed) own_changed = true;
+  copies.plan(log, need_of(log), now, out);
+}
+
+void Mesh::Body::mark(const Log& log, TimePoint at) {
+  const auto [place, is_new] = marked.emplace(log.index, at);
+  if (!is_new) place->second = std::min(place->second, at);
+}
+
+void Mesh::Body::mark_all(TimePoint at) {
+  for (const auto& [index, log] : logs.all()) mark(*log, at);
+}
+
+void Mesh::Body::plan_all(Now now, Actions& out) {
+  if (planned_version != map.version()) {
+    planned_version = map.version();
+    mark_all(now.steady);
+  }
+  for (const std::uint32_t index : copies.take_dirty(now.steady)) {
+    if (const Log* const log = logs.at(index)) mark(*log, now.steady);
+  }
+  std::vector<std::uint32_t> due;
+  for (auto i = marked.begin(); i != marked.end();) {
+    if (i->second > now.steady) {
+      ++i;
+      continue;
+    }
+    due.push_back(i->first);
+    i = marked.erase(i);
+  }
+  for (const std::uint32_t index : due) {
+    if (Log* const log = logs.at(index)) plan(*log, now, out);
+  }
+}
+
+// Whether something durable here, or behind here, may want some log of a stream.
+bool Mesh::Body::wants_stream(const std::string& stream, const std::string& but_for) const {
+  if (carries(stream)) return true;
+  const StreamOptions* const known = find_stream(options.streams, stream);
+  if (readers.any_durable(known == nullptr ? std::vector<std::string>() : known->topics)) {
+    return true;
+  }
+  return std::any_of(logs.all().begin(), logs.all().end(), [&](const auto& item) {
+    return item.second->id.stream == stream && need_of(*item.second).kept_but_for(but_for);
+  });
+}
+
+// Its head, first, wholeness or backfill: whoever is served or tells of it looks again.
+void Mesh::Body::changed(Log& log, Now now) {
+  serving.on_log(log);
+  have_changed.insert(log.index);
+  if (!log.writes()) mark(log, now.steady);
+  if (log.closed || !sources.origin_reachable(log)) own_changed = true;
+}
+
+void Mesh::Body::take_forks(Actions& out) {
+  for (const auto& [session, index] : serving.take_forks()) {
+    Log* const log = logs.at(index);
+    const Link* const link = links.find(session);
+    if (log == nullptr || link == nullptr) continue;
+    out.push_back(Report{Report::What::Forked, link->peer().node_id,
+                         "mesh: " + log->id.text() + " has two events at one position"});
+    if (log->writes()) out.push_back(StartEpochAgain{});
+    log->forked = !log->own;
+  }
+}
+
+// A closed log that no copy holds events of is forgotten, when it has been so for long.
+void Mesh::Body::sweep(Now now, Actions& out) {
+  if (now.steady < sweep_at) return;
+  sweep_at = now.steady + std::min(kSweepEvery, options.hold_away_max);
+  map.on_tick(now.steady);
+  std::vector<std::uint32_t> gone;
+  for (const auto& [index, log] : logs.all()) {
+    const bool has_events = log->record && log->record->first <= log->record->head;
+    if (!sources.closed(*log) || has_events || log->backfill || sources.announced_events(*log)) {
+      empty_since.erase(index);
+      continue;
+    }
+    const auto [since, is_new] = empty_since.emplace(index, now.steady);
+    if (now.steady - since->second < options.hold_away_max) continue;
+    if (log->record) {
+      out.push_back(ForgetLog{log->record->no});
+    } else {
+      gone.push_back(index);
+    }
+  }
+  for (const std::uint32_t index : gone) {
+    copies.forget(index);
+    custody.on_forgotten(*logs.at(index));
+    logs.forget(index);
+    empty_since.erase(index);
+  }
+}
+
+void Mesh::Body::tick(Now now, Actions& out) {
+  last_tick = now.steady;
+  tick_links(now, out);
+  check_probes(now, out);
+  membership.on_tick(now.steady, out);
+  sweep(now, out);
+  // Twice: what a log's plan shows may change what this node tells of it, and back.
+  for (int round = 0; round < 2; ++round) {
+    plan_all(now, out);
+    publish(now, out);
+  }
+  std::set<std::uint32_t> dirty;
+  custody.flush(now, dirty, out);
+  for (const std::uint32_t index : dirty) {
+    if (const Log* const log = logs.at(index)) mark(*log, now.steady);
+  }
+  if (!dirty.empty()) plan_all(now, out);
+  flood(out);
+  set_pins(now, out);
+  serving.pump(now.steady, out);
+  take_forks(out);
+  send_acks(out);
+  tell_have(now, out);
+  if (facts_changed) {
+    out.push_back(SaveFacts{facts});
+    facts_changed = false;
+  }
+}
+
+std::optional<TimePoint> Mesh::Body::wake_at() const {
+  std::optional<TimePoint> at = sweep_at;
+  const auto by = [&](std::optional<TimePoint> time) {
+    if (time && (!at || *time < *at)) at = time;
+  };
+  for (const auto& [id, link] : links.all()) by(link->wake_at());
+  for (const auto& [id, probe] : probes) by(probe.since + std::chrono::seconds(2));
+  by(membership.wake_at());
+  by(copies.wake_at());
+  by(serving.wake_at());
+  for (const auto& [index, time] : marked) by(time);
+  if (own_changed) by(published_at + std::chrono::seconds(1));
+  if (!have_changed.empty()) by(have_at);
+  if (pins_changed) by(pins_at);
+  return at;
+}
+
+}  // namespace marram::mesh

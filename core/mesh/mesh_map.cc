@@ -1,0 +1,216 @@
+#include <algorithm>
+
+#include "core/mesh/mesh_body.h"
+
+namespace marram::mesh {
+
+namespace {
+
+constexpr Duration kPublishEvery = std::chrono::seconds(1);
+constexpr Duration kHaveEvery = std::chrono::milliseconds(500);
+constexpr Duration kPinsEvery = std::chrono::seconds(1);
+constexpr std::size_t kStateBytes = 256 << 10;
+
+std::size_t bytes_of(const wire::MapRecord& record) {
+  std::size_t bytes = 128 + record.neighbours.size() * 40;
+  for (const wire::OpenLog& open : record.open) {
+    bytes += 32 + open.epoch.size() + open.stream.size();
+    for (const std::string& topic : open.topics) bytes += topic.size() + 3;
+  }
+  for (const wire::CopyNote& copy : record.copies) {
+    bytes += 32 + copy.log.origin.size() + copy.log.epoch.size() + copy.log.stream.size();
+  }
+  return bytes;
+}
+
+bool same(const wire::MapRecord& a, const wire::MapRecord& b) {
+  const auto equal = [](const auto& x, const auto& y, auto matches) {
+    return std::equal(x.begin(), x.end(), y.begin(), y.end(), matches);
+  };
+  return a.clock_suspect == b.clock_suspect &&
+         equal(a.neighbours, b.neighbours,
+               [](const auto& x, const auto& y) {
+                 return x.node_id == y.node_id && x.cost == y.cost;
+               }) &&
+         equal(a.open, b.open,
+               [](const auto& x, const auto& y) {
+                 return x.epoch == y.epoch && x.stream == y.stream;
+               }) &&
+         equal(a.copies, b.copies, [](const auto& x, const auto& y) {
+           return x.log == y.log && x.first == y.first && x.upto == y.upto;
+         });
+}
+
+}  // namespace
+
+wire::MapRecord Mesh::Body::own_record() {
+  wire::MapRecord own;
+  own.node_id = options.node_id;
+  own.instance = options.instance;
+  own.name = options.name;
+  own.clock_suspect = options.clock_suspect;
+  for (const auto& [index, log] : logs.all()) {
+    if (log->writes()) {
+      if (own.open.size() == wire::kOpenLogsMax) continue;
+      own.open.push_back(
+          {log->id.epoch, log->id.stream, log->topics, log->durability, log->priority});
+    } else if (own.copies.size() < wire::kCopiesMax && sources.must_announce(*log)) {
+      const std::uint64_t head = log->head();
+      own.copies.push_back({log->id, log->whole() ? log->record->whole_from : head + 1, head});
+    }
+  }
+  std::map<std::string, std::uint32_t> costs;
+  for (const auto& [peer, id] : links.peers()) {
+    if (map.find(peer) == nullptr || own.neighbours.size() == wire::kNeighboursMax) continue;
+    own.neighbours.push_back({peer, map.link_cost(peer)});
+  }
+  return own;
+}
+
+// A node with one link and nothing to tell stays out of the map: nobody's way leads over
+// it, and nobody looks for it.
+void Mesh::Body::publish(Now now, Actions& out) {
+  if (!own_changed) return;
+  if (now.steady < published_at + kPublishEvery && published_at != TimePoint()) return;
+  own_changed = false;
+  wire::MapRecord own = own_record();
+  const bool silent = published.number == 0 && !heard_itself && own.open.empty() &&
+                      own.copies.empty() && links.peers().size() < 2;
+  if (silent || (published.number != 0 && same(own, published))) return;
+  published = map.publish(std::move(own));
+  published_at = now.steady;
+  facts.map_number = map.number();
+  out.push_back(SaveFacts{facts});
+  facts_changed = false;
+  floods[options.node_id] = 0;
+}
+
+void Mesh::Body::send_known(Link& link, Actions& out) {
+  wire::State state{map.known(), {}};
+  if (state.known.size() > wire::kKnownPerFrameMax) state.known.resize(wire::kKnownPerFrameMax);
+  out.push_back(SendFrame{link.id(), std::move(state)});
+}
+
+void Mesh::Body::send_records(SessionId session, const std::vector<const wire::MapRecord*>& records,
+                              Actions& out) {
+  wire::State state;
+  std::size_t bytes = 0;
+  for (const wire::MapRecord* const record : records) {
+    const std::size_t more = bytes_of(*record);
+    if (!state.records.empty() &&
+        (bytes + more > kStateBytes || state.records.size() == wire::kRecordsPerFrameMax)) {
+      out.push_back(SendFrame{session, std::exchange(state, {})});
+      bytes = 0;
+    }
+    bytes += more;
+    state.records.push_back(*record);
+  }
+  if (!state.records.empty()) out.push_back(SendFrame{session, std::move(state)});
+}
+
+void Mesh::Body::flood(Actions& out) {
+  if (floods.empty()) return;
+  for (const auto& [peer, id] : links.peers()) {
+    std::vector<const wire::MapRecord*> records;
+    for (const auto& [node, from] : floods) {
+      const wire::MapRecord* const record = map.find(node);
+      if (record != nullptr && from != id && node != peer) records.push_back(record);
+    }
+    send_records(id, records, out);
+  }
+  floods.clear();
+}
+
+// Whether a neighbour has other ways than over this node; only then HAVE helps it.
+bool Mesh::Body::takes_part(const std::string& peer) const {
+  const wire::MapRecord* const record = map.find(peer);
+  return record != nullptr && record->neighbours.size() >= 2;
+}
+
+void Mesh::Body::add_have(wire::Have& have, Link& link, Log& log, bool first_time) {
+  if (!log.record || log.record->durability == Durability::Memory) return;
+  auto& told = said[link.id()];
+  const auto before = told.find(log.index);
+  const std::uint64_t head = log.head();
+  const std::uint64_t first = log.writes()  ? log.record->first
+                              : log.whole() ? std::min(log.record->whole_from, head + 1)
+                                            : head + 1;
+  const bool empty = first > head;
+  if (before == told.end()) {
+    if (empty) return;
+  } else {
+    const bool less = first > before->second.first;
+    const bool more = head > before->second.upto || first < before->second.first;
+    if (!less && !more) return;
+    const auto theirs = log.have.find(link.peer().node_id);
+    const bool takes = theirs != log.have.end() && theirs->second.upto < head;
+    if (!less && (!takes || serving.feeds(link.id(), log))) return;
+  }
+  if (before == told.end() && !first_time && serving.feeds(link.id(), log)) return;
+  told[log.index] = {first, head};
+  have.logs.push_back({log.id, first, head, log.record->head_id});
+}
+
+void Mesh::Body::tell_have(Now now, Actions& out) {
+  if (now.steady < have_at) return;
+  for (const auto& [peer, id] : links.peers()) {
+    if (!takes_part(peer)) continue;
+    Link* const link = links.find(id);
+    const bool first_time = said.emplace(id, std::map<std::uint32_t, Said>()).second;
+    if (!first_time && have_changed.empty()) continue;
+    wire::Have have;
+    const auto add = [&](Log& log) {
+      add_have(have, *link, log, first_time);
+      if (have.logs.size() < wire::kLogsPerFrameMax) return;
+      out.push_back(SendFrame{id, std::exchange(have, {})});
+    };
+    if (first_time) {
+      for (const auto& [index, log] : logs.all()) add(*log);
+    } else {
+      for (const std::uint32_t index : have_changed) {
+        if (Log* const log = logs.at(index)) add(*log);
+      }
+    }
+    if (!have.logs.empty()) out.push_back(SendFrame{id, std::move(have)});
+  }
+  if (!have_changed.empty()) have_at = now.steady + kHaveEvery;
+  have_changed.clear();
+}
+
+void Mesh::Body::send_acks(Actions& out) {
+  std::map<std::string, wire::Ack> frames;
+  for (Copies::AckTo& ack : copies.take_acks()) {
+    wire::Ack& frame = frames[ack.peer];
+    frame.logs.push_back(std::move(ack.entry));
+    if (frame.logs.size() < wire::kLogsPerFrameMax) continue;
+    if (const Link* const link = links.live(ack.peer)) {
+      out.push_back(SendFrame{link->id(), std::exchange(frame, {})});
+    }
+  }
+  for (auto& [peer, frame] : frames) {
+    const Link* const link = links.live(peer);
+    if (link != nullptr && !frame.logs.empty())
+      out.push_back(SendFrame{link->id(), std::move(frame)});
+  }
+}
+
+// A lower pin goes out at once, before anything is read for it; a higher one can wait.
+void Mesh::Body::set_pins(Now now, Actions& out) {
+  if (!pins_changed) return;
+  auto next = serving.pins();
+  bool lower = false;
+  for (const auto& [no, upto] : next) {
+    const auto before = pins.find(no);
+    lower = lower || before == pins.end() || upto < before->second;
+  }
+  if (!lower && now.steady < pins_at) return;
+  pins_changed = false;
+  if (next == pins) return;
+  pins = std::move(next);
+  pins_at = now.steady + kPinsEvery;
+  SetPins set;
+  for (const auto& [no, upto] : pins) set.pins.push_back({no, upto});
+  out.push_back(std::move(set));
+}
+
+}  // namespace marram::mesh

@@ -135,7 +135,8 @@ EventView& EventBatch::add(const EventView& event, WallTime now, UuidMaker& ids)
   kept.content_type = copy(event.content_type);
   kept.client = copy(event.client);
   kept.headers = copy(event.headers);
-  const auto canonical = event.id.empty() ? std::nullopt : Uuid::parse(event.id);
+  auto canonical = event.id.empty() ? std::nullopt : Uuid::parse(event.id);
+  if (canonical && canonical->is_nil()) canonical.reset();  // as bytes it would mean: no id
   kept.id = canonical ? std::string_view() : copy(event.id);
   if (canonical) {
     kept.uuid = *canonical;

@@ -143,6 +143,19 @@ TEST_CASE("an event without an id and time gets both") {
   CHECK(event.position == Position());
 }
 
+TEST_CASE("an id of zeros stays what the publisher gave, also when it is copied on") {
+  EventBatch batch;
+  EventBatch copy;
+  UuidMaker ids;
+  const std::string zeros = Uuid{}.text();
+
+  batch.add(EventView{.topic = "a", .id = zeros}, kNow, ids);
+  copy.add(batch.events().front(), kNow, ids);
+
+  CHECK(batch.events().front().id_text() == zeros);
+  CHECK(copy.events().front().id_text() == zeros);
+}
+
 TEST_CASE("an id stays what the publisher gave, as bytes when it is a canonical UUID") {
   UuidMaker ids;
   EventBatch batch;

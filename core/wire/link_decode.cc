@@ -232,7 +232,7 @@ Release read_release(Reader& in) {
   return release;
 }
 
-// Its views point into the frame.  An id of zeros is one that a publisher chose.
+// An event in a log has its id: one made here would be another one at each node.
 void read_event(Reader& in, EventBatch& batch, UuidMaker& ids) {
   const Reader::Array array = in.array("event", 6, kElementsMax);
   EventView event;
@@ -240,9 +240,8 @@ void read_event(Reader& in, EventBatch& batch, UuidMaker& ids) {
   event.recorded = read_time(in, "recorded");
   read_fields(in, event, array.count - 2);
   in.leave(array);
-  if (!in.ok()) return;
-  EventView& kept = batch.add(event, event.time, ids);
-  if (event.id.empty()) kept.uuid = event.uuid;
+  if (event.id.empty() && event.uuid.is_nil()) in.refuse("event id", "is missing");
+  if (in.ok()) batch.add(event, event.time, ids);
 }
 
 Data read_data(Reader& in, UuidMaker& ids) {

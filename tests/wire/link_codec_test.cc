@@ -116,13 +116,20 @@ TEST_CASE("an id of zeros, which a publisher chose, is not replaced by a new one
   batch.add(Event{.topic = "a", .id = Uuid{}.text()}, "", test::at(5), ids);
   batch.events().front().position = Position(1, 1);
   wire::LinkDecoder decoder{Limits{}};
-  const std::string packed = wire::pack_event(batch.events().front());
 
   EventBatch got;
-  REQUIRE(decoder.unpack_event(packed, got));
+  REQUIRE(decoder.unpack_event(wire::pack_event(batch.events().front()), got));
 
   CHECK(got.events().front().id_text() == Uuid{}.text());
-  CHECK(wire::pack_event(got.events().front()) == packed);
+}
+
+TEST_CASE("a frame full of logs with the longest ids of events fits into a frame") {
+  const LogId log{test::kNodeA, std::string(64, 'e'), std::string(wire::kIdBytesMax, 's')};
+  wire::Have have;
+  have.logs.assign(wire::kLogsPerFrameMax,
+                   {log, wire::kSeqMax, wire::kSeqMax, std::string(wire::kIdBytesMax, 'x')});
+
+  CHECK(there_and_back<wire::Have>(have).logs.size() == wire::kLogsPerFrameMax);
 }
 
 TEST_CASE("HELLO tells who speaks, for how long it waits and what it takes") {

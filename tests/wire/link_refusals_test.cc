@@ -153,6 +153,13 @@ TEST_CASE("more events than one DATA may bring are refused") {
   CHECK(has(answer(data_of(0, 5000, seqs)), "events has 4097 elements"));
 }
 
+TEST_CASE("an event without an id is refused: each node would make another one") {
+  wire::Data data = data_of(4, 9, {5});
+  data.batch->events().front().uuid = {};
+
+  CHECK(has(answer(std::move(data)), "event id is missing"));
+}
+
 TEST_CASE("stretches that end before they begin are refused") {
   const LogId log = test::sample_log();
 
@@ -269,7 +276,7 @@ TEST_CASE("entries over the count of one frame are refused") {
   std::vector<wire::PeerRecord> peers(wire::kPeersPerFrameMax + 1, {"n", "", {}, {}});
   std::vector<wire::KnownRecord> known(wire::kKnownPerFrameMax + 1, {"n", 1});
 
-  CHECK(has(answer(wire::Ack{acks}), "logs has 4097 elements, not 0 to 4096"));
+  CHECK(has(answer(wire::Ack{acks}), "logs has 1025 elements, not 0 to 1024"));
   CHECK(has(answer(wire::Peers{peers}), "peers has 257 elements, not 0 to 256"));
   CHECK(has(answer(wire::State{known, {}}), "known has 16385 elements, not 0 to 16384"));
 }

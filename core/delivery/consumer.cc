@@ -18,6 +18,10 @@ Consumer::Consumer(Options options, const LogTable& logs)
       start_(options.start),
       filters_(std::move(options.filters)) {
   for (const auto& [no, log] : logs_.all()) {
+    if (log.copy) {
+      add_track(log, 0).begun = false;
+      continue;
+    }
     const std::uint64_t position = begin_of(log);
     if (durable_) begins_[no] = position;
     if (!log.open && position >= log.head) continue;
@@ -35,7 +39,7 @@ Consumer::Consumer(Options options, const LogTable& logs, const Cursors& stored)
     const auto found = stored.find(no);
     if (found == stored.end()) {
       on_log_opened(log);  // it opened after the consumer was made
-    } else if (log.open || found->second < log.head) {
+    } else if (log.copy || log.open || found->second < log.head) {
       add_track(log, found->second);
     }
   }
@@ -58,11 +62,60 @@ std::uint64_t Consumer::begin_of(const KnownLog& log) const {
 }
 
 void Consumer::on_log_opened(const KnownLog& log) {
+  if (log.copy) {
+    add_track(log, 0).begun = false;
+    return;
+  }
   const bool from_seq = start_.at == Start::At::Seq && start_.seq > 0;
   const std::uint64_t position = from_seq ? start_.seq - 1 : 0;
   if (!log.open && position >= log.head) return;
   Track& track = add_track(log, position);
   update_live(*find(track.log).lane);
+}
+
+void Consumer::on_readable(std::uint32_t log, std::uint64_t after, std::uint64_t upto) {
+  auto [lane, track] = find(log);
+  if (track == nullptr) {
+    const KnownLog* const known = logs_.find(log);
+    if (known == nullptr || upto == kNoLimit) return;
+    track = &add_track(*known, known->head);
+    lane = find(log).lane;
+  }
+  if (track->live && upto != kNoLimit) {
+    track->live = false;
+    track->position = std::max(track->position, head(*track));
+    track->next = {};
+  }
+  track->limit = upto;
+  if (!std::exchange(track->begun, true)) {
+    track->position = after;
+    track->touched = true;
+  }
+  update_live(*lane);
+}
+
+void Consumer::on_grows_again(const KnownLog& log, std::uint64_t from) {
+  if (find(log.no).track == nullptr) add_track(log, from).limit = kNoLimit;
+  update_live(*find(log.no).lane);
+}
+
+bool Consumer::on_log_forgotten(std::uint32_t log) {
+  const auto [lane, track] = find(log);
+  if (track == nullptr) return true;
+  if (lane->reading != Reading::No || (track->finding && track->asked)) return false;
+  for (Entry& entry : track->window) {
+    if (entry.state == Window::State::Waiting) leave(*lane, entry);
+    forget(entry);
+  }
+  std::erase_if(lane->tracks, [&](const auto& known) { return known->log == log; });
+  return true;
+}
+
+std::optional<std::uint64_t> Consumer::cursor_of(std::uint32_t log) {
+  Track* const track = find(log).track;
+  if (track != nullptr) return track->begun ? std::optional(cursor(*track)) : std::nullopt;
+  const KnownLog* const known = logs_.find(log);
+  return known == nullptr ? std::nullopt : std::optional(known->head);
 }
 
 Consumer::Track& Consumer::add_track(const KnownLog& log, std::uint64_t position) {
@@ -81,6 +134,7 @@ Consumer::Track& Consumer::add_track(const KnownLog& log, std::uint64_t position
   track->order = log.order;
   track->position = position;
   track->saved = position;
+  if (log.copy) track->limit = 0;
   return **tracks.insert(place, std::move(track));
 }
 
@@ -93,7 +147,10 @@ Consumer::Found Consumer::find(std::uint32_t log) {
   return {};
 }
 
-std::uint64_t Consumer::head(const Track& track) const { return logs_.find(track.log)->head; }
+// As far as it may be read.
+std::uint64_t Consumer::head(const Track& track) const {
+  return std::min(logs_.find(track.log)->head, track.limit);
+}
 
 bool Consumer::grows(const Track& track) const { return logs_.find(track.log)->open; }
 
@@ -111,7 +168,7 @@ void Consumer::update_live(Lane& lane) {
   for (const auto& track : lane.tracks) {
     if (!seen_all(*track)) return;
     if (track->live && !grows(*track)) track->position = std::max(track->position, head(*track));
-    track->live = grows(*track);
+    track->live = track->limit == kNoLimit && grows(*track);
   }
 }
 
@@ -272,7 +329,8 @@ void Consumer::ask_times(Actions& out) {
 void Consumer::drop_finished(Lane& lane, Actions& out) {
   if (lane.reading != Reading::No) return;
   std::erase_if(lane.tracks, [&](const auto& track) {
-    if (grows(*track) || !seen_all(*track) || !track->window.empty()) return false;
+    if (grows(*track) || track->limit != kNoLimit) return false;
+    if (!seen_all(*track) || !track->window.empty()) return false;
     save(*track, out);
     return true;
   });

@@ -17,6 +17,9 @@
 // ack_wait passed) is handed out again, and behind it all later ones of its
 // ordering key; new ones of that key wait for it.
 //
+// Of a copy (KnownLog::copy) it reads only what on_readable() allows, and is live only
+// where that is everything.  A log without a Track has been read to its head.
+//
 // Threads: the owner's only.
 #pragma once
 
@@ -96,6 +99,7 @@ class Consumer {
     Duration ack_wait{};  // 0: never hand out again by itself
   };
   using Cursors = std::map<std::uint32_t, std::uint64_t>;
+  static constexpr std::uint64_t kNoLimit = UINT64_MAX;
 
   // A new consumer, which begins where `options.start` says.  `logs` outlives it.
   Consumer(Options options, const LogTable& logs);
@@ -108,6 +112,13 @@ class Consumer {
   void detach();
   void set_filters(std::vector<FilterRecord> filters);
   void on_log_opened(const KnownLog& log);
+  // Everything that matches is stored up to `upto`; kNoLimit: and in all that follows.
+  // The first time it begins behind `after`, unless it has a cursor there.
+  void on_readable(std::uint32_t log, std::uint64_t after, std::uint64_t upto);
+  // A copy that did not grow before in this run grows from `from` on.
+  void on_grows_again(const KnownLog& log, std::uint64_t from);
+  // False: an answer about the log is on its way; to be said again later.
+  bool on_log_forgotten(std::uint32_t log);
   // `indices` into `batch`, ascending, are the events that match; they are used up.
   void on_batch(const EventBatchPtr& batch, std::vector<std::uint32_t>& indices, const Now& now,
                 Actions& out);
@@ -136,6 +147,8 @@ class Consumer {
   // Where a new consumer begins in every log; to be stored with it.
   const Cursors& begins() const { return begins_; }
   void forget_begins() { begins_ = {}; }
+  // Everything up to here is settled or does not match; empty: not known yet.
+  std::optional<std::uint64_t> cursor_of(std::uint32_t log);
   std::size_t in_flight() const { return out_; }
   std::uint64_t backlog() const;           // by positions where it is behind
   bool backlog_exact() const;              // all of these match
@@ -156,6 +169,8 @@ class Consumer {
     bool asked = false;          // with FindTime
     bool touched = false;        // its cursor may have moved since the last save
     std::uint64_t position = 0;  // behind: looked at up to here; live: nothing before counts
+    std::uint64_t limit = kNoLimit;  // may be read up to here
+    bool begun = true;               // false: where it begins is not known yet
     std::uint64_t handed = 0;    // up to here an earlier member may have had events
     std::uint64_t saved = 0;     // the last cursor given to SaveCursor
     WallTime next{};             // of what follows `position`, as far as it is known

@@ -156,12 +156,17 @@ void Consumer::take_next(Lane& lane, Track& track, const Stretch& stretch, const
   const std::uint64_t before = track.position;
   Writer writer(stretch.batch, out);
   auto gap = stretch.gaps.begin();
-  const auto skip_gaps = [&](std::uint64_t seq) {
-    for (; gap != stretch.gaps.end() && gap->from <= seq; ++gap) {
-      if (gap->to <= track.position) continue;
-      if (!member_) return false;  // left for the next member to be told
-      writer.skip({track.log, std::max(gap->from, track.position + 1), gap->to, gap->reason});
-      track.position = gap->to;
+  // Tells of what is gone up to `end`; what is still stored within a gap comes in between.
+  const auto skip_gaps = [&](std::uint64_t end) {
+    for (; gap != stretch.gaps.end() && gap->from <= end; ++gap) {
+      const std::uint64_t from = std::max(gap->from, track.position + 1);
+      const std::uint64_t to = std::min(gap->to, end);
+      if (from <= to) {
+        if (!member_) return false;  // left for the next member to be told
+        writer.skip({track.log, from, to, gap->reason});
+        track.position = to;
+      }
+      if (gap->to > end) break;
     }
     return true;
   };
@@ -173,7 +178,7 @@ void Consumer::take_next(Lane& lane, Track& track, const Stretch& stretch, const
     if (event.position.log() != track.log || seq <= before) continue;
     if (seq > upto) break;
     if (!stretch.filtered && !filters_.match(event.topic, event.recorded)) continue;
-    const bool told = skip_gaps(seq);
+    const bool told = skip_gaps(seq - 1);
     const Taken taken = told ? take(lane, track, event, now) : Taken::NoRoom;
     if (taken == Taken::Out) writer.add(i, seq <= track.handed ? 2 : 1);
     track.next = event.recorded;
@@ -182,6 +187,7 @@ void Consumer::take_next(Lane& lane, Track& track, const Stretch& stretch, const
       writer.flush();
       return;
     }
+    track.position = seq;
   }
   if (skip_gaps(upto)) track.position = std::max(track.position, upto);
   writer.flush();

@@ -19,6 +19,8 @@ struct KnownLog {
   std::uint32_t no = 0;
   LogId id;
   bool open = false;        // may grow
+  bool memory = false;      // not on disk
+  bool copy = false;        // read by each reader only as far as its owner is told
   std::uint64_t first = 1;  // lowest stored seq
   std::uint64_t head = 0;   // highest committed seq, as far as the owner was told
   std::uint32_t lane = 0;
@@ -32,6 +34,7 @@ class LogTable {
   const KnownLog* find(std::uint32_t no) const;
   // Null when there is no such log.
   KnownLog* find(std::uint32_t no);
+  void erase(std::uint32_t no) { logs_.erase(no); }
   const std::map<std::uint32_t, KnownLog>& all() const { return logs_; }
 
  private:

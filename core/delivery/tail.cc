@@ -25,7 +25,7 @@ void ranges_of(const EventBatch& batch, std::vector<LogRange>& out) {
       const auto found = std::find_if(out.begin(), out.end(),
                                       [&](const LogRange& range) { return range.log == log; });
       at = static_cast<std::size_t>(found - out.begin());
-      if (found == out.end()) out.push_back({log, event.position.seq(), 0});
+      if (found == out.end()) out.push_back({log, event.position.seq(), 0, {}});
     }
     out[at].last = event.position.seq();
   }
@@ -36,7 +36,7 @@ void Tail::push(EventBatchPtr batch, const std::vector<LogRange>& ranges) {
   Held held{batch, cost(*batch), {}};
   for (const LogRange& range : ranges) {
     held.logs.push_back(range.log);
-    logs_[range.log].push({range.first, range.last, batch});
+    logs_[range.log].push({range.first, range.last, batch, range.gap});
   }
   bytes_ += held.bytes;
   held_.push(std::move(held));
@@ -47,6 +47,8 @@ void Tail::drop_oldest() {
   const Held& oldest = held_.front();
   for (const std::uint32_t log : oldest.logs) {
     const auto refs = logs_.find(log);
+    // Of a log that was forgotten meanwhile the oldest here is a newer one.
+    if (refs == logs_.end() || refs->second.front().batch != oldest.batch) continue;
     refs->second.pop();
     if (refs->second.empty()) logs_.erase(refs);
   }
@@ -60,13 +62,22 @@ void Tail::clear() {
   bytes_ = 0;
 }
 
+std::optional<std::uint64_t> Tail::next(std::uint32_t log, std::uint64_t after) const {
+  const auto refs = logs_.find(log);
+  if (refs == logs_.end()) return {};
+  const auto found = std::partition_point(refs->second.begin(), refs->second.end(),
+                                          [&](const Ref& ref) { return ref.last <= after; });
+  if (found == refs->second.end()) return {};
+  return std::max(found->first, after + 1);
+}
+
 std::optional<Tail::Part> Tail::find(std::uint32_t log, std::uint64_t seq) const {
   const auto refs = logs_.find(log);
   if (refs == logs_.end()) return {};
   const auto found = std::partition_point(refs->second.begin(), refs->second.end(),
                                           [&](const Ref& ref) { return ref.last < seq; });
   if (found == refs->second.end() || found->first > seq) return {};
-  return Part{found->batch, found->last};
+  return Part{found->batch, found->last, found->gap};
 }
 
 }  // namespace marram

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -14,11 +15,12 @@
 
 namespace marram {
 
-// What a batch has of one log.
+// What a batch has of one log; of a copy, what it says about a stretch of it.
 struct LogRange {
   std::uint32_t log = 0;
   std::uint64_t first = 0;
   std::uint64_t last = 0;
+  std::string gap;  // not empty: nothing of it is to be had, for this reason
 };
 // One for each log, in the order of their first events; `out` is replaced.
 void ranges_of(const EventBatch& batch, std::vector<LogRange>& out);
@@ -32,13 +34,18 @@ class Tail {
   // Newer batches push out the oldest; the newest one stays, whatever its size.
   void push(EventBatchPtr batch, const std::vector<LogRange>& ranges);
   void clear();
+  // What is here of a log is not all of it any more; what is pushed later is.
+  void forget(std::uint32_t log) { logs_.erase(log); }
 
   struct Part {
     EventBatchPtr batch;
     std::uint64_t upto = 0;  // last seq of the log in it
+    std::string gap;         // not empty: nothing up to there, for this reason
   };
-  // The batch that has event `seq` of `log`, if it is still here.
+  // The batch that speaks of `seq` of `log`, if it is still here.
   std::optional<Part> find(std::uint32_t log, std::uint64_t seq) const;
+  // The lowest seq behind `after` that something is known of.
+  std::optional<std::uint64_t> next(std::uint32_t log, std::uint64_t after) const;
   std::size_t bytes() const { return bytes_; }
 
  private:
@@ -51,6 +58,7 @@ class Tail {
     std::uint64_t first = 0;
     std::uint64_t last = 0;
     EventBatchPtr batch;
+    std::string gap;
   };
   void drop_oldest();
 

@@ -67,15 +67,36 @@ Result<Published> submit_and_wait(Bus& bus, std::unique_ptr<EventBatch> batch, D
 
 }  // namespace
 
-Result<Receipt> Bus::publish(const Event& event, Duration timeout) {
-  auto receipts = publish_many({&event, 1}, timeout);
+void Bus::await_level(const Level& level, std::vector<Position> /*positions*/,
+                      Duration /*patience*/, ListenerPtr listener, std::uint64_t token) {
+  listener->notify(Reached{
+      token, fail(Errc::Unsupported,
+                  fmt::format("publish: level {} is not to be had here", level_text(level)))});
+}
+
+Result<bool> Bus::reach(const Level& level, std::vector<Position> positions, Duration patience) {
+  const auto answer = std::make_shared<Answer>();
+  await_level(level, std::move(positions), patience, answer, 0);
+  // The answer comes by itself; more time than that only a node that hangs takes.
+  auto reached = answer->wait<Reached>(patience + std::chrono::seconds(5));
+  return reached ? std::move(reached->reached) : false;
+}
+
+Result<Receipt> Bus::publish(const Event& event, Duration timeout, const Level& level) {
+  auto receipts = publish_many({&event, 1}, timeout, level);
   if (!receipts) return tl::unexpected(receipts.error());
   return std::move(receipts->front());
 }
 
-Result<std::vector<Receipt>> Bus::publish_many(std::span<const Event> events, Duration timeout) {
+Result<std::vector<Receipt>> Bus::publish_many(std::span<const Event> events, Duration timeout,
+                                               const Level& level) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
   std::vector<Receipt> receipts;
   if (events.empty()) return receipts;
+  if (level.at != Level::At::Stored) {
+    const auto known = reach(level, {}, timeout);
+    if (!known) return tl::unexpected(known.error());
+  }
   auto batch = make_batch(events, limits());
   if (!batch) return tl::unexpected(batch.error());
   const auto published = submit_and_wait(*this, std::move(*batch), timeout);
@@ -84,9 +105,16 @@ Result<std::vector<Receipt>> Bus::publish_many(std::span<const Event> events, Du
     const Status& result = published->results[i];
     if (!result) return in_event(i, events.size(), result.error());
   }
+  bool pending = false;
+  if (level.at != Level::At::Stored) {
+    const auto left = deadline - std::chrono::steady_clock::now();
+    const auto reached = reach(level, highest(*published->batch),
+                               std::max(std::chrono::duration_cast<Duration>(left), Duration(0)));
+    pending = !reached.value_or(false);  // whatever goes wrong now, it is stored
+  }
   receipts.reserve(events.size());
   for (const EventView& event : published->batch->events()) {
-    receipts.push_back({event.id_text(), event.position, event.recorded});
+    receipts.push_back({event.id_text(), event.position, event.recorded, pending});
   }
   return receipts;
 }

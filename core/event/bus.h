@@ -28,6 +28,7 @@
 #include "core/base/mailbox.h"
 #include "core/base/result.h"
 #include "core/event/event.h"
+#include "core/event/level.h"
 
 namespace marram {
 
@@ -83,7 +84,14 @@ struct Removed {
   Status status;
 };
 
-using Notice = std::variant<Published, Delivered, Skipped, Opened, Changed, Ended, Removed>;
+// The answer to await_level(): true, or false: pending still when the time was over.
+struct Reached {
+  std::uint64_t token;
+  Result<bool> reached;
+};
+
+using Notice =
+    std::variant<Published, Delivered, Skipped, Opened, Changed, Ended, Removed, Reached>;
 
 // Threads: notify() is called on threads of the node or client; it must hand
 // over and return at once, and must not call the Bus.
@@ -150,6 +158,7 @@ struct Receipt {
   std::string id;
   Position position;
   WallTime recorded{};
+  bool pending = false;  // stored, but not known to have reached the level asked for
 };
 
 class Subscription;
@@ -195,6 +204,14 @@ class Bus {
   // Errors: NotFound, Busy  it has a member
   virtual void remove_consumer(std::string name, ListenerPtr listener, std::uint64_t token) = 0;
 
+  // Answered by Reached when all of `positions`, which are stored here, have reached `level`, or
+  // when `patience` is over; of each log the highest is enough.  Without positions it asks
+  // whether there is such a level here.
+  // Errors, as Reached: Unsupported  a node without a mesh; NotFound  no such route here
+  //                     Overloaded   too many wait already; Closed, Unreachable
+  virtual void await_level(const Level& level, std::vector<Position> positions, Duration patience,
+                           ListenerPtr listener, std::uint64_t token);
+
   // What `marram status --json` prints; docs/status.md has the fields.
   virtual Result<std::string> status_json() = 0;
 
@@ -207,15 +224,21 @@ class Bus {
 
   // --- the blocking half, the same for both ---
 
-  // Returns when the event is stored as its stream promises.
-  // Errors: Invalid, TooLarge, Full, Io, Closed, Forked; TimedOut  not known to be
+  // Returns when the event is stored as its stream promises, and has reached `level` or
+  // the time is over: then the receipt is pending, and nothing is lost.
+  // Errors: as await_level(), before anything is stored; Invalid, TooLarge, Full, Io, Closed, Forked; TimedOut  not known to be
   //         stored yet; publishing again with the same id is safe for consumers that dedupe
-  Result<Receipt> publish(const Event& event, Duration timeout = std::chrono::seconds(30));
+  Result<Receipt> publish(const Event& event, Duration timeout = std::chrono::seconds(30),
+                          const Level& level = {});
 
   // All in one batch, which is stored in order; a receipt for each.  When some
   // are refused the error says which and why; the others are stored.
   Result<std::vector<Receipt>> publish_many(std::span<const Event> events,
-                                            Duration timeout = std::chrono::seconds(30));
+                                            Duration timeout = std::chrono::seconds(30),
+                                            const Level& level = {});
+
+  // await_level(), waiting.
+  Result<bool> reach(const Level& level, std::vector<Position> positions, Duration patience);
 
   Status remove_consumer(const std::string& name);
 

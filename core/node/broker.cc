@@ -38,6 +38,10 @@ void Broker::Body::touch(Slot& slot) {
 }
 
 void Broker::Body::on_committed(const EventBatchPtr& batch) {
+  if (options.copies && is_copy(*batch)) {
+    copied = batch;
+    return;
+  }
   ranges_of(*batch, ranges);
   bool news = false;
   for (const LogRange& range : ranges) {
@@ -48,13 +52,18 @@ void Broker::Body::on_committed(const EventBatchPtr& batch) {
     news = true;
   }
   if (!news) return;
-  tell_time();
-  tail.push(batch, ranges);
   for (auto event = batch->events().rbegin(); event != batch->events().rend(); ++event) {
     if (event->position.log() == 0) continue;
     last_recorded = std::max(last_recorded, event->recorded);
     break;
   }
+  deliver(batch);
+}
+
+// To memory and to those who are live; `ranges` says what the batch covers.
+void Broker::Body::deliver(const EventBatchPtr& batch) {
+  tell_time();
+  tail.push(batch, ranges);
   sweep_left = slots.size();
   if (!sweep_at && durable > 0) sweep_at = now.steady + kSweepEvery;
   if (!filters.empty()) match(batch);
@@ -99,23 +108,28 @@ void Broker::Body::on_missed(Position head) {
     return;
   }
   if (head.seq() <= known->head) return;
-  for (const auto& slot : slots) {
-    if (!slot) continue;
-    slot->consumer->on_missed(known->no, known->head);
-    if (slot->consumer->attached()) touch(*slot);
-  }
+  grow(*known);
+  go_behind(*known);
   known->head = head.seq();
 }
 
 void Broker::Body::on_log_opened(const LogRecord& record) {
+  const bool copy = options.copies && !record.open;
+  if (copy && logs.find(record.no) != nullptr) return;
+  // Of a copy on_copied() tells what the write brought that made it.
   const KnownLog& opened = logs.add({.no = record.no,
                                      .id = record.id,
-                                     .open = record.open,
+                                     .open = copy || record.open,
+                                     .memory = record.durability == Durability::Memory,
+                                     .copy = copy,
                                      .first = record.first,
-                                     .head = record.head});
-  // This run may have written an earlier one, which a failed disk has ended.
+                                     .head = copy ? record.first - 1 : record.head});
+  // This run may have written an earlier one, which has ended.
   for (const auto& [no, other] : logs.all()) {
-    if (no != opened.no && other.open && other.lane == opened.lane) logs.find(no)->open = false;
+    if (copy || no == opened.no || !other.open || other.lane != opened.lane) continue;
+    KnownLog& ended = *logs.find(no);
+    ended.open = ended.copy && options.copies;
+    ended.copy = options.copies;
   }
   for (const auto& slot : slots) {
     if (!slot) continue;
@@ -160,9 +174,12 @@ void Broker::Body::look_at(Slot& slot) {
   slot.consumer->on_tick(now, todo);
   carry_out(slot, todo);
   schedule(slot);
+  if (slot.awaited) tell_delivered(slot);
 }
 
 void Broker::Body::flush() {
+  if (!forgotten.empty()) drop_forgotten();
+  if (!wishes.empty()) tell_wishes();
   if (!dirty.empty()) tell_time();
   for (std::size_t i = 0; i < dirty.size(); ++i) {
     Slot* const slot = slots[dirty[i]].get();
@@ -195,6 +212,7 @@ void Broker::Body::on_tick() {
       schedule(*slot);
     }
   }
+  levels.on_tick(now.steady);
   if (sweep_at && *sweep_at <= now.steady) sweep();
 }
 
@@ -237,8 +255,14 @@ void Broker::on_cursors_saved(std::span<const CursorMove> moves) {
   for (const CursorMove& move : moves) {
     const auto found = body_->by_no.find(move.consumer);
     if (found == body_->by_no.end()) continue;
-    found->second->consumer->on_saved(move.log, move.upto);
-    body_->touch(*found->second);
+    Body::Slot& slot = *found->second;
+    slot.consumer->on_saved(move.log, move.upto);
+    body_->touch(slot);
+    if (body_->interests == nullptr) continue;
+    const KnownLog* const log = body_->logs.find(move.log);
+    if (log != nullptr && log->copy) {
+      body_->interests->move_cursor(slot.uid, move.log, move.upto);
+    }
   }
 }
 
@@ -265,6 +289,7 @@ std::optional<TimePoint> Broker::wake_at() const {
     const TimePoint at = std::get<TimePoint>(body_->wakes.top());
     wake = std::min(wake.value_or(at), at);
   }
+  if (const auto at = body_->levels.wake_at()) wake = std::min(wake.value_or(*at), *at);
   return wake;
 }
 

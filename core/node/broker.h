@@ -26,12 +26,27 @@
 #include "core/base/clock.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "core/delivery/log_table.h"
+#include "core/delivery/tail.h"
 #include "core/event/bus.h"
+#include "core/mesh/values.h"
 #include "core/store/store.h"
 
 namespace marram {
 
 class Reporters;
+
+// Is told what the readers of this node want; the mesh.
+//
+// Threads: the loop thread.  Must not call the Broker from within.
+class InterestSink {
+ public:
+  virtual ~InterestSink() = default;
+  virtual void put_interest(mesh::Interest interest) = 0;  // new, or changed
+  virtual void drop_interest(std::uint64_t id) = 0;
+  // A durable reader's cursor in a copy, as it is on disk.
+  virtual void move_cursor(std::uint64_t interest, std::uint32_t log, std::uint64_t upto) = 0;
+};
 
 class Broker {
  public:
@@ -43,6 +58,9 @@ class Broker {
     Log* log = nullptr;              // null: none
     Reporters* reporters = nullptr;  // null: none
     std::size_t reads_max = 16;
+    // A mesh: logs that this run does not write are copies, and each reader reads them as
+    // far as on_readable() says.
+    bool copies = false;
   };
   // Runs a task on the loop thread, later; called from any thread.
   using Post = std::function<void(std::function<void()>)>;
@@ -62,6 +80,9 @@ class Broker {
   void close_subscription(SubscriptionId id);
   void remove_consumer(std::string name, const ListenerPtr& listener, std::uint64_t token);
   void consumers(std::function<void(std::vector<ConsumerInfo>)> done);
+  // As Bus::await_level(); `done` runs on the loop, perhaps before it returns.
+  void await_level(const Level& level, const std::vector<Position>& positions, Duration patience,
+                   std::function<void(Result<bool>)> done);
   // What Bus::status_json() answers.
   void status_json(std::function<void(std::string)> done);
   // Ends every subscription with `error`; consumers stay as they are on disk.
@@ -75,6 +96,23 @@ class Broker {
   void on_log_opened(const LogRecord& log);
   void on_cursors_saved(std::span<const CursorMove> moves);
   void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed);
+  // Comes behind on_committed() of the events that the copy got, if there were any.
+  void on_copied(const LogRecord& log, const std::vector<Gap>& gaps);
+  void on_backfilled(const LogRecord& log);
+  void on_log_forgotten(std::uint32_t log);
+
+  // --- with a mesh ---
+
+  // Before the first flush(); outlives the broker.
+  void set_interests(InterestSink& sink);
+  void on_readable(const mesh::Readable& readable);
+  void on_replicated(const mesh::Replicated& replicated);
+  // What memory has of a log behind `after`; a batch may begin before it and have events of
+  // other logs too.
+  std::optional<Tail::Part> recent(std::uint32_t log, std::uint64_t after) const;
+  // The lowest seq behind `after` that memory has.
+  std::optional<std::uint64_t> oldest_recent(std::uint32_t log, std::uint64_t after) const;
+  const LogTable& logs() const;
 
   // --- from the loop ---
 

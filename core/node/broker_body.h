@@ -13,6 +13,7 @@
 #include "core/delivery/consumer.h"
 #include "core/delivery/tail.h"
 #include "core/node/broker.h"
+#include "core/node/level_waits.h"
 #include "core/node/match_cache.h"
 #include "core/node/meter.h"
 
@@ -47,6 +48,9 @@ struct Broker::Body {
     std::vector<std::shared_ptr<Question>> questions;
 
     bool dirty = false;    // to be looked at by flush()
+    bool wish = false;     // the mesh is to be told what it wants
+    bool wished = false;   // it has been told before
+    bool awaited = false;  // somebody waits for its cursor to move
     bool matched = false;  // in the batch at hand
     bool live = false;     // in the batch at hand
     std::vector<std::uint32_t> indices;
@@ -65,6 +69,7 @@ struct Broker::Body {
   void match(const EventBatchPtr& batch);
   void on_missed(Position head);
   void on_log_opened(const LogRecord& record);
+  void deliver(const EventBatchPtr& batch);
   void carry_out(Slot& slot, Actions& todo);
   void look_at(Slot& slot);
   void flush();
@@ -73,6 +78,26 @@ struct Broker::Body {
   void schedule(Slot& slot);
   void on_tick();
   void sweep();
+
+  // broker_copies.cc
+  bool is_copy(const EventBatch& batch) const;
+  void on_copied(const LogRecord& record, const std::vector<Gap>& gaps);
+  void go_behind(const KnownLog& log);
+  void grow(KnownLog& log);
+  void on_log_forgotten(std::uint32_t log);
+  void drop_forgotten();
+  void wish(Slot& slot);
+  void tell_wishes();
+  mesh::Interest interest(Slot& slot) const;
+  void forget_interest(Slot& slot);
+
+  // broker_levels.cc
+  Status check_level(const Level& level) const;
+  Slot* route_slot(const std::string& route) const;
+  std::uint64_t reached(const Level& level, std::uint32_t log) const;
+  void await_level(const Level& level, const std::vector<Position>& positions, Duration patience,
+                   const std::function<void(Result<bool>)>& done);
+  void tell_delivered(Slot& slot);
 
   // broker_read.cc
   bool answer_from_memory(Slot& slot, const ReadLog& read, Actions& out);
@@ -138,7 +163,16 @@ struct Broker::Body {
   std::unordered_map<SubscriptionId, Slot*> by_id;  // members, and put-off opens
   std::unordered_map<std::string, Slot*> by_name;
   std::unordered_map<std::uint32_t, Slot*> by_no;
+  std::unordered_map<std::uint64_t, Slot*> by_wish;  // by uid, as the mesh knows them
   MatchCache filters;
+
+  InterestSink* interests = nullptr;
+  std::vector<std::uint32_t> wishes;  // slots, by index
+  EventBatchPtr copied;               // on_copied() about it comes next
+  std::vector<std::uint32_t> forgotten;
+  LevelWaits levels;
+  // By log: how far peers have stored it, the highest first.
+  std::unordered_map<std::uint32_t, std::vector<std::uint64_t>> replicated;
 
   std::vector<std::uint32_t> dirty;
   std::vector<Slot*> matched;

@@ -20,6 +20,10 @@ bool Broker::Body::answer_from_memory(Slot& slot, const ReadLog& read, Actions& 
   } else if (auto part = tail.find(read.log, read.after + 1)) {
     stretch.batch = std::move(part->batch);
     stretch.upto = part->upto;
+    if (!part->gap.empty()) {
+      stretch.batch.reset();
+      stretch.gaps.push_back({read.log, read.after + 1, part->upto, std::move(part->gap)});
+    }
   } else {
     return false;
   }

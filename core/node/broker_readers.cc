@@ -78,7 +78,11 @@ void Broker::Body::open_ephemeral(SubscriptionId id, const SubscribeOptions& wan
     return listener->notify(Ended{id, over("the number of subscriptions", ephemeral + 1,
                                            options.limits.consumers_max, "consumers_max")});
   }
-  Slot& slot = add_slot(std::make_unique<Consumer>(consumer_options(wanted), logs), false);
+  const Consumer::Options made = consumer_options(wanted);
+  Slot& slot = add_slot(std::make_unique<Consumer>(made, logs), false);
+  slot.record.start = made.start;
+  slot.record.created = now.wall;
+  wish(slot);
   attach(slot, id, wanted, listener);
 }
 
@@ -138,6 +142,7 @@ void Broker::Body::on_made(std::uint32_t index, std::uint64_t uid, Result<std::u
   if (no) {
     slot->record.no = *no;
     by_no[*no] = slot;
+    wish(*slot);
     return run_put_off(std::move(list));
   }
   log.error("broker", no.error().message, {{"consumer", slot->record.name}});
@@ -206,6 +211,7 @@ void Broker::Body::set_filters(Slot& slot, const std::vector<std::string>& wante
   }
   for (const FilterRecord& filter : next) filters.insert(filter.filter, slot.index);
   slot.consumer->set_filters(std::move(next));
+  wish(slot);
 }
 
 // Stores what has changed of a consumer; `done` runs on the loop, unless the
@@ -339,6 +345,7 @@ void Broker::Body::erase_slot(Slot& slot) {
     filters.erase(filter.filter, slot.index);
   }
   answer_questions(slot);
+  forget_interest(slot);
   --(slot.durable ? durable : ephemeral);
   if (slot.durable) by_name.erase(slot.record.name);
   if (slot.record.no != 0) by_no.erase(slot.record.no);

@@ -62,6 +62,8 @@ void Broker::Body::load() {
     logs.add({.no = record.no,
               .id = record.id,
               .open = record.open,
+              .memory = record.durability == Durability::Memory,
+              .copy = options.copies && !record.open,
               .first = record.first,
               .head = record.head});
   }

@@ -171,6 +171,17 @@ class EmbeddedNode : public Node {
     listener->notify(Removed{token, tl::unexpected(is_forked() ? forked() : closed())});
   }
 
+  void await_level(const Level& level, std::vector<Position> positions, Duration patience,
+                   ListenerPtr listener, std::uint64_t token) override {
+    const auto task = [this, level, positions = std::move(positions), patience, listener, token] {
+      parts_->broker->await_level(level, positions, patience, [listener, token](Result<bool> done) {
+        listener->notify(Reached{token, std::move(done)});
+      });
+    };
+    if (post(task)) return;
+    listener->notify(Reached{token, tl::unexpected(is_forked() ? forked() : closed())});
+  }
+
   Result<std::string> status_json() override {
     return ask<std::string>("status",
                             [this](auto done) { parts_->broker->status_json(std::move(done)); });

@@ -154,6 +154,60 @@ TEST_CASE("an event that the store refuses is an error that names it") {
   CHECK(receipts.error().message == "event 3 of 3: store: no room");
 }
 
+TEST_CASE("publish() waits for a level, of the highest position of each log") {
+  FakeBus bus;
+  accept_all(bus);
+  std::vector<std::vector<Position>> asked;
+  bus.on_await = [&](const Level& level, const std::vector<Position>& positions) {
+    CHECK(level_text(level) == "replicated:2");
+    asked.push_back(positions);
+    return Result<bool>(true);
+  };
+  const std::vector<Event> events = {{.topic = "a"}, {.topic = "b"}};
+
+  const auto receipts = bus.publish_many(events, 1s, *parse_level("replicated:2"));
+
+  REQUIRE(receipts);
+  CHECK(!receipts->back().pending);
+  REQUIRE(asked.size() == 2);
+  CHECK(asked[0].empty());  // whether there is such a level
+  CHECK(asked[1] == std::vector<Position>{Position(1, 2)});
+}
+
+TEST_CASE("a level that is not reached in time leaves the receipt pending") {
+  FakeBus bus;
+  accept_all(bus);
+  int asked = 0;
+  bus.on_await = [&](const Level&, const std::vector<Position>&) -> Result<bool> {
+    if (++asked % 2 == 1) return true;
+    if (asked == 2) return false;
+    return fail(Errc::Unreachable, "client: lost the node");
+  };
+
+  const auto late = bus.publish({.topic = "a"}, 1s, *parse_level("delivered:cloud"));
+  const auto lost = bus.publish({.topic = "a"}, 1s, *parse_level("delivered:cloud"));
+
+  REQUIRE(late);
+  CHECK(late->pending);
+  REQUIRE(lost);
+  CHECK(lost->pending);
+}
+
+TEST_CASE("where there is no such level nothing is published") {
+  FakeBus bus;
+  bool submitted = false;
+  bus.on_submit = [&](EventBatchPtr, ListenerPtr, std::uint64_t) -> Status {
+    submitted = true;
+    return {};
+  };
+
+  const auto receipt = bus.publish({.topic = "a"}, 1s, *parse_level("replicated:1"));
+
+  REQUIRE(!receipt);
+  CHECK(receipt.error().code == Errc::Unsupported);
+  CHECK(!submitted);
+}
+
 TEST_CASE("a bus that takes nothing says so at once") {
   FakeBus bus;
   bus.on_submit = [](EventBatchPtr, ListenerPtr, std::uint64_t) -> Status {

@@ -25,6 +25,8 @@ class FakeBus : public Bus {
   std::function<Status(EventBatchPtr batch, ListenerPtr to, std::uint64_t token)> on_submit;
   std::function<void(SubscriptionId id, Listener& listener)> on_open;
   std::function<void(const std::string& name, Listener& listener, std::uint64_t token)> on_remove;
+  // Unset: there is no level but "stored".
+  std::function<Result<bool>(const Level& level, const std::vector<Position>& positions)> on_await;
 
   std::vector<SubscribeOptions> opened;
   std::vector<Settled> settled;
@@ -62,6 +64,11 @@ class FakeBus : public Bus {
   Result<std::vector<ConsumerInfo>> consumers() override { return std::vector<ConsumerInfo>(); }
   void remove_consumer(std::string name, ListenerPtr to, std::uint64_t token) override {
     if (on_remove) on_remove(name, *to, token);
+  }
+  void await_level(const Level& level, std::vector<Position> positions, Duration patience,
+                   ListenerPtr to, std::uint64_t token) override {
+    if (!on_await) return Bus::await_level(level, std::move(positions), patience, to, token);
+    to->notify(Reached{token, on_await(level, positions)});
   }
   Result<std::string> status_json() override { return std::string("{}"); }
   const Limits& limits() const override { return limits_; }

@@ -141,8 +141,8 @@ class FakeStore : public Store {
 // The loop of a node, turned by hand.
 class FakeNode {
  public:
-  explicit FakeNode(Limits limits = {}, std::size_t reads_max = 16)
-      : limits_(limits), reads_max_(reads_max) {
+  explicit FakeNode(Limits limits = {}, std::size_t reads_max = 16, bool copies = false)
+      : limits_(limits), reads_max_(reads_max), copies_(copies) {
     start();
   }
   void start() {
@@ -152,7 +152,8 @@ class FakeNode {
                         .name = "test",
                         .data_dir = "nowhere",
                         .clock = &clock,
-                        .reads_max = reads_max_});
+                        .reads_max = reads_max_,
+                        .copies = copies_});
   }
 
   FakeClock clock;
@@ -248,6 +249,7 @@ class FakeNode {
 
   Limits limits_;
   std::size_t reads_max_;
+  bool copies_;
   std::vector<std::function<void()>> tasks_;
 };
 

@@ -17,15 +17,18 @@ namespace {
 
 // Batches of one publish_many() that are with the store at a time.
 constexpr std::size_t kBatchesAhead = 4;
+// After it "not in time" is taken for granted, though nobody has said so.
+constexpr Duration kAnswerLate = std::chrono::seconds(5);
 
 class Answer : public Listener {
  public:
   void notify(Notice notice) override { handoff_.set(std::move(notice)); }
 
-  std::optional<Published> wait_until(std::chrono::steady_clock::time_point until) {
+  template <class Kind>
+  std::optional<Kind> wait_until(std::chrono::steady_clock::time_point until) {
     auto notice = handoff_.wait_until(until);
     if (!notice) return {};
-    return std::get<Published>(std::move(*notice));
+    return std::get<Kind>(std::move(*notice));
   }
 
  private:
@@ -49,7 +52,7 @@ struct Outcome {
 
 Published wait_for(Answer& answer, std::int64_t timeout_micros) {
   auto published = wait_in_slices(deadline_after(timeout_micros),
-                                  [&](auto until) { return answer.wait_until(until); });
+                                  [&](auto until) { return answer.wait_until<Published>(until); });
   if (published) return std::move(*published);
   raise({Errc::TimedOut,
          fmt::format("publish: not stored within {} (it may be stored later; publish again with "
@@ -195,6 +198,22 @@ py::tuple CoreBus::publish_many(py::handle items, const std::string& topic,
   }
   for (const auto& answer : ahead) outcome.add(wait_for(*answer, timeout_micros));
   return py::make_tuple(std::move(outcome.receipts), std::move(outcome.refused));
+}
+
+bool CoreBus::reach(const std::string& level,
+                    const std::vector<std::pair<std::uint32_t, std::uint64_t>>& places,
+                    std::int64_t timeout_micros) {
+  Bus& bus = use();
+  const InCall call(calls_);
+  std::vector<Position> positions;
+  for (const auto& [log, seq] : places) positions.emplace_back(log, seq);
+  const auto answer = std::make_shared<Answer>();
+  const Duration patience(std::max<std::int64_t>(timeout_micros, 0));
+  bus.await_level(value(parse_level(level)), std::move(positions), patience, answer, 0);
+  auto reached =
+      wait_in_slices(deadline_after((patience + kAnswerLate).count()),
+                     [&](auto until) { return answer->wait_until<Reached>(until); });
+  return reached && value(std::move(reached->reached));
 }
 
 std::optional<Chunk> CoreBus::read(py::handle items, const std::string& topic,

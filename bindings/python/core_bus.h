@@ -12,6 +12,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "bindings/python/objects.h"
 #include "bindings/python/waiting.h"
@@ -48,6 +50,12 @@ class CoreBus : public std::enable_shared_from_this<CoreBus> {
   // next is read while the one before is stored.
   pybind11::tuple publish_many(pybind11::handle items, const std::string& topic,
                                std::int64_t timeout_micros);
+
+  // Whether the events stored at `places` (log, seq) reach `level` in time; without places:
+  // whether there is such a level here.
+  bool reach(const std::string& level,
+             const std::vector<std::pair<std::uint32_t, std::uint64_t>>& places,
+             std::int64_t timeout_micros);
 
   // For asyncio: read, submit, and when fd() is readable take what was answered.
   // None when there is nothing left to read.

@@ -60,6 +60,7 @@ void define_bus(py::module_& module) {
       .def_property_readonly("mqtt_endpoints", &CoreBus::mqtt_endpoints)
       .def("publish", &CoreBus::publish)
       .def("publish_many", &CoreBus::publish_many)
+      .def("reach", &CoreBus::reach)
       .def("read", &CoreBus::read)
       .def("submit", &CoreBus::submit)
       .def("fd", &CoreBus::fd)

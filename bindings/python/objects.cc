@@ -22,6 +22,7 @@ struct EventNames {
   py::str headers = intern("headers"), client = intern("client"), time = intern("time");
   py::str expires = intern("expires"), recorded = intern("recorded"), log = intern("log");
   py::str seq = intern("seq"), attempt = intern("attempt"), source = intern("_source");
+  py::str level = intern("level"), pending = intern("pending"), stored = intern("stored");
   py::str nothing = intern("");
   py::tuple no_headers;
 
@@ -176,7 +177,9 @@ py::object Receipts::at(std::size_t index) const {
   filler.set(fields.id, row.id.empty() ? make_uuid(row.uuid) : make_text(row.id))
       .set(fields.log, row.position.log())
       .set(fields.seq, row.position.seq())
-      .set(fields.recorded, make_time(row.recorded));
+      .set(fields.recorded, make_time(row.recorded))
+      .set(fields.level, fields.stored)
+      .set(fields.pending, py::bool_(false));
   return filler.done();
 }
 

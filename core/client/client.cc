@@ -107,6 +107,20 @@ class RemoteClient : public Client {
     if (!status) listener->notify(Removed{token, std::move(status)});
   }
 
+  void await_level(const Level& level, std::vector<Position> positions, Duration patience,
+                   ListenerPtr listener, std::uint64_t token) override {
+    auto status = usable();
+    const auto until = std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
+    if (positions.size() > wire::kAwaitedMax) {
+      status = fail(Errc::TooLarge, fmt::format("client: {} positions to wait for, at most {}",
+                                                positions.size(), wire::kAwaitedMax));
+    } else if (status && !io_->post(client::Awaiting{level, std::move(positions), until + patience,
+                                                     listener, token})) {
+      status = tl::unexpected(closed());
+    }
+    if (!status) listener->notify(Reached{token, tl::unexpected(status.error())});
+  }
+
   void close() override {
     if (forked() || closed_.exchange(true)) return;
     io_->stop();

@@ -111,6 +111,8 @@ void IoThread::carry_out(Command& command) {
           session_.remove(std::move(one.name), std::move(one.listener), one.token);
         } else if constexpr (std::is_same_v<Kind, Question>) {
           session_.ask(std::move(one));
+        } else if constexpr (std::is_same_v<Kind, Awaiting>) {
+          session_.await(std::move(one), now_steady());
         } else {
           shut_by_ = now_steady() + kShutMost;
         }

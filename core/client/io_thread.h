@@ -53,7 +53,7 @@ struct RemoveCommand {
 };
 struct ShutCommand {};
 using Command = std::variant<SubmitCommand, OpenCommand, ChangeCommand, SettleCommand, CloseCommand,
-                             RemoveCommand, Question, ShutCommand>;
+                             RemoveCommand, Question, Awaiting, ShutCommand>;
 
 class IoThread {
  public:

@@ -15,6 +15,7 @@ namespace marram::client {
 namespace {
 
 constexpr int kPingsInSilence = 3;  // before the other side is given up
+constexpr Duration kAnswerLate = std::chrono::seconds(2);  // on its way, when the time is over
 
 }  // namespace
 
@@ -47,6 +48,37 @@ void Session::answer(std::uint64_t number, Result<Answer> answer) {
   found->second.answer->set(std::move(answer));
   questions_.erase(found);
   lists_.erase(number);
+}
+
+void Session::await(Awaiting awaiting, TimePoint now) {
+  now_ = now;
+  const std::uint64_t number = next_number_++;
+  if (ready()) send_await(number, awaiting);
+  awaits_.emplace(number, std::move(awaiting));
+}
+
+void Session::send_await(std::uint64_t number, const Awaiting& awaiting) {
+  out_.push_back(wire::encode(wire::Await{number, level_text(awaiting.level),
+                                          std::max(awaiting.until - now_, Duration(0)),
+                                          awaiting.positions}));
+}
+
+bool Session::answer_await(std::uint64_t number, Result<bool> reached) {
+  const auto found = awaits_.find(number);
+  if (found == awaits_.end()) return false;
+  found->second.listener->notify(Reached{found->second.token, std::move(reached)});
+  awaits_.erase(found);
+  return true;
+}
+
+// The node answers when the time is over; when it cannot, this does.
+void Session::end_awaits(TimePoint now) {
+  const Duration late = ready() ? kAnswerLate : Duration(0);
+  std::erase_if(awaits_, [&](auto& entry) {
+    if (entry.second.until + late > now) return false;
+    entry.second.listener->notify(Reached{entry.second.token, false});
+    return true;
+  });
 }
 
 void Session::remove(std::string name, ListenerPtr listener, std::uint64_t token) {
@@ -135,6 +167,8 @@ void Session::on(wire::Welcome& welcome, TimePoint now) {
   welcome_ = std::move(welcome);
   readers_.start();
   for (const auto& [number, question] : questions_) send_question(number, question);
+  now_ = now;
+  for (const auto& [number, awaiting] : awaits_) send_await(number, awaiting);
 }
 
 void Session::on(wire::Ping& ping) { out_.push_back(wire::encode(wire::Pong{ping.number})); }
@@ -167,7 +201,9 @@ void Session::on(wire::ConsumerList& list) {
 
 void Session::on(wire::StatusText& text) { answer(text.number, Answer(std::move(text.json))); }
 void Session::on(wire::LogName& name) { answer(name.number, Answer(std::move(name.id))); }
+void Session::on(wire::Awaited& awaited) { answer_await(awaited.number, awaited.reached); }
 void Session::on(wire::Failed& failed) {
+  if (answer_await(failed.number, tl::unexpected(failed.error))) return;
   answer(failed.number, tl::unexpected(std::move(failed.error)));
 }
 
@@ -184,6 +220,7 @@ void Session::on_tick(TimePoint now) {
                    "marram run)",
                    options_.endpoint, duration_text(options_.silent_after))});
   std::erase_if(questions_, [&](const auto& entry) { return entry.second.expires <= now; });
+  end_awaits(now);
   if (state_ == State::Down) return;
   if (now - heard_ >= options_.silent_after) {
     give_up({Errc::TimedOut, fmt::format("client: {} was silent for {}", options_.endpoint,
@@ -197,7 +234,11 @@ void Session::on_tick(TimePoint now) {
 }
 
 TimePoint Session::wake_at() const {
-  if (!ready()) return now_ + options_.silent_after / kPingsInSilence;
+  if (!ready()) {
+    TimePoint wake = now_ + options_.silent_after / kPingsInSilence;
+    for (const auto& [number, awaiting] : awaits_) wake = std::min(wake, awaiting.until);
+    return wake;
+  }
   return pinged_ + std::min(options_.silent_after, welcome_->silent_after) / kPingsInSilence;
 }
 
@@ -215,6 +256,9 @@ void Session::fail_all(const Error& error) {
   }
   for (auto& [number, removal] : std::exchange(removals_, {})) {
     removal.listener->notify(Removed{removal.token, tl::unexpected(error)});
+  }
+  for (auto& [number, awaiting] : std::exchange(awaits_, {})) {
+    awaiting.listener->notify(Reached{awaiting.token, tl::unexpected(error)});
   }
 }
 

@@ -37,6 +37,15 @@ struct Question {
   AnswerHandoff answer;
 };
 
+// A publisher that waits for a level.
+struct Awaiting {
+  Level level;
+  std::vector<Position> positions;
+  TimePoint until{};
+  ListenerPtr listener;
+  std::uint64_t token = 0;
+};
+
 class Session {
  public:
   struct Options {
@@ -50,6 +59,7 @@ class Session {
   Outbox& outbox() { return outbox_; }
   Readers& readers() { return readers_; }
   void ask(Question question);
+  void await(Awaiting awaiting, TimePoint now);
   void remove(std::string name, ListenerPtr listener, std::uint64_t token);
 
   void on_connected(TimePoint now);
@@ -90,6 +100,10 @@ class Session {
   void on(wire::StatusText& text);
   void on(wire::LogName& name);
   void on(wire::Failed& failed);
+  void on(wire::Awaited& awaited);
+  void send_await(std::uint64_t number, const Awaiting& awaiting);
+  bool answer_await(std::uint64_t number, Result<bool> reached);
+  void end_awaits(TimePoint now);
   void send_question(std::uint64_t number, const Question& question);
   void answer(std::uint64_t number, Result<Answer> answer);
   void give_up(Error error);
@@ -108,6 +122,7 @@ class Session {
   std::map<std::uint64_t, Question> questions_;               // unanswered
   std::map<std::uint64_t, std::vector<ConsumerInfo>> lists_;  // answers that come in parts
   std::map<std::uint64_t, Removal> removals_;
+  std::map<std::uint64_t, Awaiting> awaits_;  // asked again in the next session
   std::vector<std::string> out_;
 };
 

@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kDeliverBytes = 1 << 20;  // of one frame
 constexpr std::size_t kListBytes = 256 << 10;
 constexpr std::size_t kQuestionsMax = 16;
+constexpr std::size_t kAwaitsMax = 1024;
 
 std::size_t list_bytes(const ConsumerInfo& info) {
   std::size_t bytes = info.name.size() + info.attributes.size() + 128;
@@ -317,6 +318,35 @@ Status ClientSession::on(wire::AskLog& ask) {
   }
   send(wire::Failed{ask.number, {Errc::NotFound, fmt::format("endpoint: no log {}", ask.log)}});
   return {};
+}
+
+Status ClientSession::on(wire::Await& await) {
+  const auto level = parse_level(await.level);
+  if (!level || awaits_ == kAwaitsMax) {
+    send(wire::Failed{
+        await.number,
+        level ? Error{Errc::Overloaded,
+                      fmt::format("endpoint: {} publishers of this client wait already (try again)",
+                                  awaits_)}
+              : level.error()});
+    return {};
+  }
+  ++awaits_;
+  shared_.broker.await_level(
+      *level, await.positions, await.patience,
+      [gate = gate_, number = await.number](const Result<bool>& reached) {
+        if (gate->session != nullptr) gate->session->answer_await(number, reached);
+      });
+  return {};
+}
+
+void ClientSession::answer_await(std::uint64_t number, const Result<bool>& reached) {
+  --awaits_;
+  if (reached) {
+    send(wire::Awaited{number, *reached});
+  } else {
+    send(wire::Failed{number, reached.error()});
+  }
 }
 
 Status ClientSession::on(wire::Bye& bye) {

@@ -77,6 +77,7 @@ class ClientSession {
   Status on(wire::AskConsumers& ask);
   Status on(wire::AskStatus& ask);
   Status on(wire::AskLog& ask);
+  Status on(wire::Await& await);
   Status on(wire::Bye& bye);
   bool begin_question();
   Error too_many_questions() const;
@@ -89,6 +90,8 @@ class ClientSession {
   void on(Ended& ended);
   void on(Removed& removed);
   void on(Published&) {}
+  void on(Reached&) {}
+  void answer_await(std::uint64_t number, const Result<bool>& reached);
   void answer_consumers(std::uint64_t number, std::vector<ConsumerInfo> consumers);
   void answer_status(std::uint64_t number, std::string json);
   void send_answers();
@@ -104,6 +107,7 @@ class ClientSession {
   std::unordered_map<SubscriptionId, SubscriptionId> by_wire_;  // to the broker's
   std::unordered_map<SubscriptionId, Opened> by_broker_;
   std::size_t questions_ = 0;  // unanswered
+  std::size_t awaits_ = 0;     // likewise
   bool bye_ = false;
   std::vector<std::string> out_;
 };

@@ -129,6 +129,18 @@ Settlement read_settle(Reader& in) {
   return settlement;
 }
 
+Await read_await(Reader& in) {
+  Await await;
+  await.number = in.number("number");
+  await.level = in.text("level");
+  await.patience = read_duration(in, "patience");
+  const Reader::Array array = in.array("positions", 0, kAwaitedMax);
+  for (std::size_t i = 0; i < array.count && in.ok(); ++i) {
+    await.positions.push_back(read_position(in, "position"));
+  }
+  return await;
+}
+
 GapNotice read_gap(Reader& in) {
   GapNotice notice;
   notice.id = in.number("subscription");
@@ -183,6 +195,7 @@ std::size_t elements_of(std::uint64_t verb) {
     case Verb::Remove:
     case Verb::StatusText:
     case Verb::Log:
+    case Verb::Awaited:
       return 2;
     case Verb::Change:
     case Verb::Changed:
@@ -194,6 +207,7 @@ std::size_t elements_of(std::uint64_t verb) {
       return 3;
     case Verb::Settle:
     case Verb::LogName:
+    case Verb::Await:
       return 4;
     case Verb::Gap:
       return 5;
@@ -270,6 +284,10 @@ Frame Decoder::read_frame(Reader& in, std::uint64_t verb, const Defaults& defaul
     }
     case Verb::Failed:
       return Failed{in.number("number"), read_reason(in)};
+    case Verb::Await:
+      return read_await(in);
+    case Verb::Awaited:
+      return Awaited{in.number("number"), in.flag("reached")};
   }
   return Unknown{verb};
 }

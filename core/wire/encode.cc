@@ -180,6 +180,17 @@ std::string encode(const Failed& failed) {
   return Writer(Verb::Failed, 3).number(failed.number).error(failed.error).take();
 }
 
+std::string encode(const Await& await) {
+  Writer out(Verb::Await, 4);
+  out.number(await.number).text(await.level).duration(await.patience);
+  out.array(await.positions.size());
+  for (const Position position : await.positions) out.position(position);
+  return out.take();
+}
+std::string encode(const Awaited& awaited) {
+  return Writer(Verb::Awaited, 2).number(awaited.number).flag(awaited.reached).take();
+}
+
 std::string encode_publish(std::uint64_t number, std::span<const EventView> events) {
   std::size_t bytes = 32;
   for (const EventView& event : events) bytes += frame_bytes(event);

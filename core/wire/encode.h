@@ -35,6 +35,8 @@ std::string encode(const StatusText& text);
 std::string encode(const AskLog& ask);
 std::string encode(const LogName& name);
 std::string encode(const Failed& failed);
+std::string encode(const Await& await);
+std::string encode(const Awaited& awaited);
 
 // PUBLISH, straight from a batch.
 std::string encode_publish(std::uint64_t number, std::span<const EventView> events);

@@ -28,6 +28,7 @@ inline constexpr std::string_view kRoleClient = "client";
 inline constexpr std::size_t kEventsMax = 16'384;     // of one frame
 inline constexpr std::size_t kFiltersMax = 65'536;    // of one frame; a consumer may have fewer
 inline constexpr std::size_t kSettledMax = 65'536;    // positions of one SETTLE
+inline constexpr std::size_t kAwaitedMax = 1024;      // positions of one AWAIT
 inline constexpr std::size_t kTokensMax = 512 << 10;  // msgpack values of one frame
 inline constexpr std::size_t kDepthMax = 6;           // arrays in arrays
 
@@ -60,6 +61,8 @@ enum class Verb : std::uint8_t {
   Log = 38,
   LogName = 39,
   Failed = 40,
+  Await = 41,
+  Awaited = 42,
 };
 inline constexpr std::uint64_t kIgnorableFrom = 128;
 
@@ -187,6 +190,17 @@ struct Failed {
   std::uint64_t number = 0;
   Error error;
 };
+// All of `positions` have reached the level, or `patience` is over.
+struct Await {
+  std::uint64_t number = 0;
+  std::string level;  // as level_text()
+  Duration patience{};
+  std::vector<Position> positions;
+};
+struct Awaited {
+  std::uint64_t number = 0;
+  bool reached = false;  // false: pending
+};
 
 // A verb from 128 on that this build does not know: to be ignored.
 struct Unknown {
@@ -196,6 +210,6 @@ struct Unknown {
 using Frame = std::variant<Hello, Welcome, Ping, Pong, Broken, Bye, Publish, PublishAnswer, Open,
                            OpenAnswer, Change, ChangeAnswer, Settlement, Deliver, GapNotice, Close,
                            EndNotice, Remove, RemoveAnswer, AskConsumers, ConsumerList, AskStatus,
-                           StatusText, AskLog, LogName, Failed, Unknown>;
+                           StatusText, AskLog, LogName, Failed, Await, Awaited, Unknown>;
 
 }  // namespace marram::wire

@@ -28,6 +28,7 @@ struct Options {
   std::string file;
   std::vector<std::string> headers;
   std::string timeout = "30s";
+  std::string wait = "stored";
   std::string expires;
   std::uint64_t count = 1;
   bool has_message = false;
@@ -91,12 +92,26 @@ Status complete(Options& options) {
   return {};
 }
 
-void print_receipt(const EventView& event) {
-  const nlohmann::ordered_json json = {{"id", event.id_text()},
-                                       {"topic", event.topic},
-                                       {"seq", event.position.seq()},
-                                       {"recorded", iso_text(event.recorded)}};
+void print_receipt(const EventView& event, const std::string& level, bool pending) {
+  nlohmann::ordered_json json = {{"id", event.id_text()},
+                                 {"topic", event.topic},
+                                 {"seq", event.position.seq()},
+                                 {"recorded", iso_text(event.recorded)}};
+  if (level != "stored") {
+    json["level"] = level;
+    json["pending"] = pending;
+  }
   fmt::print("{}\n", json.dump());
+}
+
+// What was stored and has not come further in time is no loss, and not what was asked for.
+int tell_pending(const Options& options, const PublishPump::Totals& totals) {
+  if (totals.pending == 0) return kOk;
+  fmt::print(stderr,
+             "marram: pub: {} of {} events are stored, but were not {} within {} (they go on "
+             "their way all the same)\n",
+             totals.pending, totals.stored, options.wait, options.timeout);
+  return kProblems;
 }
 
 int publish(const Options& options, Client& client) {
@@ -104,10 +119,14 @@ int publish(const Options& options, Client& client) {
   if (!timeout) return complain(timeout.error());
   auto source = open_source(options, client.limits());
   if (!source) return complain(source.error());
-  PublishPump::Options pump{.event = options.event, .timeout = *timeout};
+  const auto level = parse_level(options.wait);
+  if (!level) return complain(level.error());
+  PublishPump::Options pump{.event = options.event, .timeout = *timeout, .level = *level};
   if (options.json) {
     std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // whoever feeds lines waits for receipts
-    pump.on_stored = print_receipt;
+    pump.on_stored = [&](const EventView& event, bool pending) {
+      print_receipt(event, options.wait, pending);
+    };
   }
   pump.on_refused = [&](std::uint64_t number, const Error& error) {
     const std::string which = options.lines ? fmt::format("line {}: ", number) : "";
@@ -115,7 +134,7 @@ int publish(const Options& options, Client& client) {
   };
   const auto totals = PublishPump(client, **source, std::move(pump)).run();
   if (!totals) return complain(totals.error());
-  return totals->first_error ? exit_code(totals->first_error->code) : kOk;
+  return totals->first_error ? exit_code(totals->first_error->code) : tell_pending(options, *totals);
 }
 
 int pub(Options options) {
@@ -145,6 +164,7 @@ void add_pub_command(CLI::App& app, Action& chosen) {
   command->add_option("--content-type", options->event.content_type, "As text/plain");
   command->add_option("--expires", options->expires, "Worthless after this long: 1h");
   command->add_option("--timeout", options->timeout, "How long to wait for the node's answer");
+  command->add_option("--wait", options->wait, "Until stored, replicated:N or delivered:ROUTE");
   command->add_flag("--json", options->json, "Print a receipt for each event");
   add_connection_options(*command, options->connection);
   command->callback([&chosen, options, message] {

@@ -38,20 +38,24 @@ Result<PublishPump::Totals> PublishPump::run() {
   if (!packed) return tl::unexpected(packed.error());
   headers_ = std::move(*packed);
   view_ = view_of(options_.event, headers_);
+  if (options_.level.at != Level::At::Stored) {
+    const auto known = bus_.reach(options_.level, {}, options_.timeout);
+    if (!known) return tl::unexpected(known.error());
+  }
   for (;;) {
     const auto dry = fill();
     if (!dry) return tl::unexpected(dry.error());
     if (auto status = submit(); !status) return tl::unexpected(status.error());
     const bool answered = take_answers();
-    if (source_.ended() && !batch_ && on_their_way_.empty()) return totals_;
-    const bool room = !batch_ && on_their_way_.size() < kOnTheirWayMax;
+    if (source_.ended() && !batch_ && unfinished() == 0) return totals_;
+    const bool room = !batch_ && unfinished() < kOnTheirWayMax;
     if (answered || (room && !*dry)) continue;
     if (auto status = wait(); !status) return tl::unexpected(status.error());
   }
 }
 
 Result<bool> PublishPump::fill() {
-  while (on_their_way_.size() < kOnTheirWayMax && !overloaded_) {
+  while (unfinished() < kOnTheirWayMax && !overloaded_) {
     if (batch_ && (batch_->size() >= kBatchEventsMax || batch_->bytes() >= kBatchBytesMax)) break;
     const auto payload = source_.next();
     if (!payload) return tl::unexpected(payload.error());
@@ -86,9 +90,14 @@ Status PublishPump::submit() {
 bool PublishPump::take_answers() {
   bool any = false;
   while (inbox_->take(notices_)) {
-    for (const Notice& notice : notices_) {
-      if (const auto* answer = std::get_if<Published>(&notice)) {
-        settle(*answer);
+    for (Notice& notice : notices_) {
+      if (auto* answer = std::get_if<Published>(&notice)) {
+        settle(std::move(*answer));
+        any = true;
+      } else if (const auto* reached = std::get_if<Reached>(&notice)) {
+        // Whatever goes wrong now, they are stored.
+        finish(stored_.at(reached->token), !reached->reached.value_or(false));
+        stored_.erase(reached->token);
         any = true;
       }
     }
@@ -97,17 +106,29 @@ bool PublishPump::take_answers() {
   return any;
 }
 
-void PublishPump::settle(const Published& answer) {
+void PublishPump::settle(Published answer) {
   if (on_their_way_.empty()) return;
-  const OnItsWay batch = std::move(on_their_way_.front());
+  OnItsWay batch = std::move(on_their_way_.front());
   on_their_way_.pop_front();
+  Stored stored{std::move(answer), std::move(batch.numbers)};
+  if (options_.level.at == Level::At::Stored) return finish(stored, false);
+  std::vector<Position> positions = highest(*stored.answer.batch);
+  const std::uint64_t token = next_token_++;
+  stored_.emplace(token, std::move(stored));
+  const Duration left = std::max(batch.until - Clock::system().now(), Duration(0));
+  bus_.await_level(options_.level, std::move(positions), left, inbox_, token);
+}
+
+void PublishPump::finish(const Stored& batch, bool pending) {
+  const Published& answer = batch.answer;
   for (std::size_t i = 0; i < batch.numbers.size(); ++i) {
     if (i < answer.results.size() && !answer.results[i]) {
       refuse(batch.numbers[i], answer.results[i].error());
       continue;
     }
     ++totals_.stored;
-    if (options_.on_stored && answer.batch) options_.on_stored(answer.batch->events()[i]);
+    if (pending) ++totals_.pending;
+    if (options_.on_stored && answer.batch) options_.on_stored(answer.batch->events()[i], pending);
   }
 }
 
@@ -118,7 +139,7 @@ void PublishPump::refuse(std::uint64_t number, const Error& error) {
 }
 
 Status PublishPump::wait() {
-  const bool full = on_their_way_.size() >= kOnTheirWayMax || overloaded_;
+  const bool full = unfinished() >= kOnTheirWayMax || overloaded_;
   const bool reading = !full && !source_.ended();
   std::array<pollfd, 2> fds = {
       {{inbox_->fd(), POLLIN, 0}, {reading ? source_.fd() : -1, POLLIN, 0}}};

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -22,11 +23,14 @@ class PublishPump {
   struct Options {
     Event event;                                      // its payload is filled in
     Duration timeout = std::chrono::seconds(30);      // for an answer
-    std::function<void(const EventView&)> on_stored;  // with position; may be empty
+    Level level;                                      // to wait for, as long as the timeout
+    // With position; may be empty.  `pending`: the level was not reached in time.
+    std::function<void(const EventView&, bool pending)> on_stored;
     std::function<void(std::uint64_t number, const Error&)> on_refused;  // from 1
   };
   struct Totals {
     std::uint64_t stored = 0;
+    std::uint64_t pending = 0;  // of them: the level was not reached in time
     std::uint64_t refused = 0;
     std::optional<Error> first_error;
   };
@@ -37,6 +41,7 @@ class PublishPump {
   //
   // Errors: TimedOut  the node does not answer; what was not answered may be stored
   //         Closed, Io, TooLarge  nothing more can be published or read
+  //         Unsupported, NotFound  there is no such level; nothing was published
   Result<Totals> run();
 
  private:
@@ -45,11 +50,18 @@ class PublishPump {
     TimePoint until;
   };
 
+  struct Stored {
+    Published answer;
+    std::vector<std::uint64_t> numbers;
+  };
+
   // True when it left off for want of payloads.
   Result<bool> fill();
   Status submit();
   bool take_answers();
-  void settle(const Published& answer);
+  void settle(Published answer);
+  void finish(const Stored& batch, bool pending);
+  std::size_t unfinished() const { return on_their_way_.size() + stored_.size(); }
   void refuse(std::uint64_t number, const Error& error);
   Status wait();
 
@@ -65,6 +77,8 @@ class PublishPump {
   std::vector<std::uint64_t> numbers_;  // of the events in it
   bool overloaded_ = false;             // wait for an answer before the next submit
   std::deque<OnItsWay> on_their_way_;
+  std::map<std::uint64_t, Stored> stored_;  // by token: wait for their level
+  std::uint64_t next_token_ = 1;
   std::uint64_t number_ = 0;
   Totals totals_;
 };

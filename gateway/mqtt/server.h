@@ -144,6 +144,7 @@ class Server : public MqttListener {
   void on(Changed& notice);
   void on(Ended& notice);
   void on(Removed& notice);
+  void on(Reached&) {}
   void answer(Connection& connection, const Published& notice, std::size_t first,
               std::span<const std::uint16_t> packet_ids);
   void hold(Connection& connection, const EventView& event, std::uint16_t packet_id);

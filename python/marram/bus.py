@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from threading import Lock
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack, overload
 
@@ -117,6 +119,16 @@ def settings_of(
     )
 
 
+def await_level(core: _core.Bus, level: str, receipt: Receipt, end: float) -> Receipt:
+    """Wait until the event reaches a level, or `end` of the monotonic clock."""
+    left = max(0, int((end - monotonic()) * 1e6))
+    try:
+        reached = core.reach(level, [(receipt.log, receipt.seq)], left)
+    except Error:  # whatever goes wrong now, the event is stored
+        reached = False
+    return replace(receipt, level=level, pending=not reached)
+
+
 def consumer_of(info: _core.ConsumerInfo) -> Consumer:
     """Return what the core says of a consumer."""
     return Consumer(
@@ -158,7 +170,9 @@ class Bus:
         return self._core.closed
 
     @overload
-    def publish(self, event: Event, /, *, timeout: Duration = 30) -> Receipt: ...
+    def publish(
+        self, event: Event, /, *, timeout: Duration = 30, wait: str = "stored"
+    ) -> Receipt: ...
     @overload
     def publish(
         self,
@@ -167,6 +181,7 @@ class Bus:
         /,
         *,
         timeout: Duration = 30,
+        wait: str = "stored",
         **options: Unpack[EventOptions],
     ) -> Receipt: ...
     def publish(
@@ -176,6 +191,7 @@ class Bus:
         /,
         *,
         timeout: Duration = 30,
+        wait: str = "stored",
         **options: Unpack[EventOptions],
     ) -> Receipt:
         """Store an event; return when it is stored as its stream promises.
@@ -183,7 +199,7 @@ class Bus:
         Parameters
         ----------
         topic
-            Where, or a whole `Event` (then nothing else but `timeout`).
+            Where, or a whole `Event` (then nothing else but `timeout` and `wait`).
         payload
             bytes or a buffer; a str is sent as UTF-8.
         json
@@ -192,24 +208,37 @@ class Bus:
             As in `Event`; headers may be a mapping, times text, and `expires` a
             duration from now.
         timeout
-            How long to wait for the disk, or for a store that has too much to do.
+            How long to wait for the disk, or for a store that has too much to do; and for
+            what `wait` says.
+        wait
+            ``stored``; or ``replicated:N``: N other nodes have stored it too; or
+            ``delivered:ROUTE``: the outside system of a route of this node has it.
 
         Returns
         -------
         Receipt
-            With the event's id and where it stands.
+            With the event's id and where it stands; `Receipt.pending` when it is stored but
+            what `wait` says was not reached in time.
 
         Raises
         ------
         Invalid, TooLarge, Refused
             The event breaks a rule or is over a limit; nothing was done.
+        Unsupported, NotFound
+            `wait` asks for replication where there is no mesh, or for a route that is
+            not here; nothing was done.
         Full
             There is no space; try again later.
         TimedOut
             Not known to be stored yet.  To publish again with the same `id` is safe
             for consumers that drop repeated ids.
         """
-        return self._core.publish(event_of(topic, payload, **options), micros(timeout))
+        event, micros_left = event_of(topic, payload, **options), micros(timeout)
+        if wait == "stored":
+            return self._core.publish(event, micros_left)
+        end = monotonic() + micros_left / 1e6
+        self._core.reach(wait, (), micros_left)
+        return await_level(self._core, wait, self._core.publish(event, micros_left), end)
 
     @overload
     def publish_many(

@@ -146,12 +146,25 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What `publish` returns: the event is stored, here and at this time."""
+    """What `publish` returns: the event is stored, here and at this time.
+
+    Parameters
+    ----------
+    id, log, seq, recorded
+        The event's id, where it stands, and when it was stored.
+    level
+        What `publish` was asked to wait for: ``stored``, ``replicated:2``, ``delivered:cloud``.
+    pending
+        The event is stored, but was not known to have reached `level` when the time was over;
+        it goes on its way all the same.
+    """
 
     id: str
     log: int
     seq: int
     recorded: datetime
+    level: str = "stored"
+    pending: bool = False
 
     @property
     def position(self) -> Position:

@@ -80,6 +80,28 @@ TEST_CASE("a line goes out at once, while the pipe stays open") {
   CHECK(pub.wait() == 0);
 }
 
+TEST_CASE("pub waits for a route's delivery, and says what is pending") {
+  const TempDir dir;
+  RunningNode node(dir);
+  REQUIRE(node.ready());
+  Process route = node.start({"sub", "b", "--name", "route:cloud"}, "route");
+  REQUIRE(eventually([&] { return node.run({"consumer", "ls"}).out.size() > 1; }));
+
+  const Ran done = node.run({"pub", "-t", "b", "-m", "1", "--wait", "delivered:cloud", "--json"});
+  route.signal(SIGTERM);
+  route.wait();
+  const Ran late = node.run({"pub", "-t", "b", "-m", "2", "-n", "3", "--wait", "delivered:cloud",
+                             "--timeout", "100ms"});
+  const Ran never = node.run({"pub", "-t", "b", "-m", "x", "--wait", "replicated:1"});
+
+  CHECK_MESSAGE(done.code == 0, done.err);
+  CHECK(has(done.out, R"("level":"delivered:cloud","pending":false)"));
+  CHECK(late.code == 1);
+  CHECK_MESSAGE(has(late.err, "3 of 3 events are stored, but were not delivered:cloud"), late.err);
+  CHECK(never.code == 64);
+  CHECK(has(never.err, "no mesh"));
+}
+
 TEST_CASE("a file and standard input are one payload, a count repeats it") {
   const TempDir dir;
   RunningNode node(dir);

@@ -88,6 +88,7 @@ inline std::string word(const std::string& bytes) {
   if (std::holds_alternative<wire::AskStatus>(frame)) return "STATUS";
   if (std::holds_alternative<wire::AskConsumers>(frame)) return "CONSUMERS";
   if (std::holds_alternative<wire::Remove>(frame)) return "REMOVE";
+  if (std::holds_alternative<wire::Await>(frame)) return "AWAIT";
   return fmt::format("verb {}", static_cast<int>(bytes[1]));
 }
 

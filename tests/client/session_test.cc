@@ -174,6 +174,44 @@ TEST_CASE_FIXTURE(Fixture, "a removal that the session lost is answered, not rep
   CHECK(notices->of<Removed>()[0].status.error().code == Errc::Unreachable);
 }
 
+TEST_CASE_FIXTURE(Fixture, "who waits for a level is answered, or asks again after a loss") {
+  greet();
+  const auto notices = std::make_shared<test::Notices>();
+  session.await({{Level::At::Replicated, 2, ""}, {Position(1, 5)}, now + 10s, notices, 7}, now);
+  session.await({{Level::At::Delivered, 0, "x"}, {Position(1, 5)}, now + 10s, notices, 8}, now);
+  CHECK(sent() == "HELLO AWAIT AWAIT");
+  hear(wire::Failed{2, {Errc::NotFound, "no route"}});
+  REQUIRE(notices->of<Reached>().size() == 1);
+  CHECK(notices->of<Reached>()[0].token == 8);
+  CHECK(notices->of<Reached>()[0].reached.error().code == Errc::NotFound);
+
+  session.on_lost();
+  now += 4s;
+  session.on_connected(now);
+  session.collect().clear();
+  hear(wire::Welcome{.silent_after = 15s, .window_bytes = 1 << 20});
+  const wire::Frame again = test::frame_of(session.collect().at(0));
+  CHECK(std::get<wire::Await>(again).patience == 6s);
+  CHECK(std::get<wire::Await>(again).level == "replicated:2");
+  hear(wire::Awaited{1, true});
+
+  REQUIRE(notices->of<Reached>().size() == 2);
+  CHECK(notices->of<Reached>()[1].token == 7);
+  CHECK(*notices->of<Reached>()[1].reached);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a level is pending when the time is over and no node has answered") {
+  const auto notices = std::make_shared<test::Notices>();
+  session.await({{Level::At::Replicated, 1, ""}, {Position(1, 5)}, now + 1s, notices, 7}, now);
+  CHECK(session.wake_at() == now + 1s);
+
+  now += 1s;
+  session.on_tick(now);
+
+  REQUIRE(notices->of<Reached>().size() == 1);
+  CHECK(!*notices->of<Reached>()[0].reached);
+}
+
 TEST_CASE_FIXTURE(Fixture, "good-bye comes after the ends of the subscriptions") {
   greet();
   session.readers().open(1, {.filters = {"a"}}, std::make_shared<test::Notices>(), now);

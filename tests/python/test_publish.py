@@ -96,6 +96,36 @@ def test_all_fields_arrive_as_they_were_published(node):
     assert event.attempt == 1
 
 
+def test_a_publisher_may_wait_until_a_route_has_delivered(node):
+    with node.subscribe("a", name="route:cloud") as route:
+        late = node.publish("a", "1", wait="delivered:cloud", timeout=0.1)
+        for event in route.collect(1, 10):
+            event.ack()
+        reader = threading.Thread(target=lambda: [e.ack() for e in route.collect(1, 10)])
+        reader.start()
+        done = node.publish("a", "2", wait="delivered:cloud", timeout=20)
+        reader.join()
+
+    assert (late.level, late.pending) == ("delivered:cloud", True)
+    assert (done.level, done.pending) == ("delivered:cloud", False)
+    assert node.publish("b").level == "stored"
+
+
+@pytest.mark.parametrize(
+    ("wait", "error"),
+    [
+        ("replicated:1", marram.Unsupported),
+        ("delivered:cloud", marram.NotFound),
+        ("twice", marram.Invalid),
+    ],
+)
+def test_nothing_is_published_for_a_level_that_is_not_there(node, wait, error):
+    with pytest.raises(error):
+        node.publish("a", wait=wait)
+
+    assert node.status()["store"]["appended"] == 0
+
+
 def test_headers_may_be_a_mapping(node):
     node.publish("a", headers={"x": "1", "y": "2"})
 

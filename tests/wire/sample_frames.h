@@ -117,6 +117,9 @@ inline std::vector<std::pair<std::string, std::string>> sample_frames() {
       {"log", encode(wire::AskLog{8, 3})},
       {"log-name", encode(wire::LogName{8, {"ab12", "4-9f", "events"}})},
       {"failed", encode(wire::Failed{8, {Errc::NotFound, "endpoint: no log 3"}})},
+      {"await", encode(wire::Await{9, "replicated:2", std::chrono::seconds(30), {{3, 42}}})},
+      {"await-route", encode(wire::Await{10, "delivered:cloud", {}, {}})},
+      {"awaited", encode(wire::Awaited{9, true})},
   };
 }
 

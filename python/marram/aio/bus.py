@@ -6,19 +6,27 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Generator, Iterable
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self, Unpack, overload
 
 from marram import _core
 from marram.aio.answers import Answer, Answers
 from marram.aio.subscription import Subscription
-from marram.bus import EventOptions, SubscribeOptions, consumer_of, event_of, settings_of
+from marram.bus import (
+    EventOptions,
+    SubscribeOptions,
+    await_level,
+    consumer_of,
+    event_of,
+    settings_of,
+)
 from marram.errors import Closed, Error, refused
 from marram.events import Consumer, Event, Payload, Receipt, Receipts
 from marram.lifetime import registry
 from marram.options import ClientSettings, NodeSettings, SubscribeSettings
 from marram.subscription import OnGap
-from marram.values import Duration
+from marram.values import Duration, micros
 
 __all__ = ["Bus"]
 
@@ -71,7 +79,9 @@ class Bus:
         return self._opened().id
 
     @overload
-    async def publish(self, event: Event, /, *, timeout: Duration = 30) -> Receipt: ...
+    async def publish(
+        self, event: Event, /, *, timeout: Duration = 30, wait: str = "stored"
+    ) -> Receipt: ...
     @overload
     async def publish(
         self,
@@ -80,6 +90,7 @@ class Bus:
         /,
         *,
         timeout: Duration = 30,
+        wait: str = "stored",
         **options: Unpack[EventOptions],
     ) -> Receipt: ...
     async def publish(
@@ -89,18 +100,25 @@ class Bus:
         /,
         *,
         timeout: Duration = 30,
+        wait: str = "stored",
         **options: Unpack[EventOptions],
     ) -> Receipt:
         """Store an event; see `marram.Bus.publish`."""
-        event = event_of(topic, payload, **options)
-        chunk = self._opened().read(iter((event,)), "", None)
+        event, core = event_of(topic, payload, **options), self._opened()
+        end = monotonic() + micros(timeout) / 1e6
+        if wait != "stored":
+            await asyncio.to_thread(core.reach, wait, (), micros(timeout))
+        chunk = core.read(iter((event,)), "", None)
         assert chunk is not None
         assert self._answers is not None
         answer = await self._answers.submit(chunk, timeout)
         receipts, failures = await self._answers.wait(answer, timeout)
         if failures:
             raise refused(failures, 1)
-        return receipts.at(0)
+        receipt = receipts.at(0)
+        if wait == "stored":
+            return receipt
+        return await asyncio.to_thread(await_level, core, wait, receipt, end)
 
     @overload
     async def publish_many(

@@ -115,7 +115,7 @@ void Copies::plan_main(Log& log, Fetch& f, Now now, Actions& out) {
     return;
   }
   Link* link = upstream(log, f, next);
-  const bool all = f.need.whole || log.own || f.need.filters.size() > wire::kLinkFiltersMax ||
+  const bool all = f.need.whole || log.own || !wire::filters_fit(f.need.filters) ||
                    (f.need.keep && f.cover.whole());
   if (f.main && (link == nullptr || link->id() != f.main->session)) {
     // What still delivers is kept for a moment: maps change in steps.
@@ -148,7 +148,7 @@ void Copies::ask_main(Log& log, Fetch& f, Link& link, Now now, Actions& out) {
   if (f.main) requests_.erase({f.main->session, f.main->number});
   Request request;
   request.kind = WantKind::Main;
-  request.all = f.need.whole || log.own || f.need.filters.size() > wire::kLinkFiltersMax ||
+  request.all = f.need.whole || log.own || !wire::filters_fit(f.need.filters) ||
                 (f.need.keep && f.cover.whole());
   if (!request.all) request.filters = f.need.filters;
   request.standing = f.need.standing;
@@ -270,7 +270,7 @@ std::optional<Lack> Copies::find_lack(const Log& log, const Fetch& f) const {
   if (!lack) return {};
   lack->filters = without_covered(std::move(lack->filters));
   // A node's own closed log, and what is whole, stays whole.
-  if (f.cover.whole() || lack->filters.size() > wire::kLinkFiltersMax || log.own) {
+  if (f.cover.whole() || !wire::filters_fit(lack->filters) || log.own) {
     lack->all = true;
     lack->filters.clear();
   }

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/limits.h"
 #include "core/base/result.h"
@@ -21,12 +22,15 @@
 namespace marram::wire {
 
 // Any frame; a Data's batch as a whole.  Unknown is not encoded.  An event id over
-// kIdBytesMax is left out of HAVE and WANT.
+// kIdBytesMax is left out of HAVE and WANT; a want begins at a seq that there can be.
 std::string encode_link(const LinkFrame& frame);
 
 // DATA of events[indices[i]] (no indices: of all), straight from a shared batch.
 std::string encode_data(std::uint64_t want, std::uint64_t after, std::uint64_t upto,
                         std::span<const EventView> events, std::span<const std::uint32_t> indices);
+
+// Whether these filters fit into a WANT, with room to spare; else it asks for all.
+bool filters_fit(const std::vector<std::string>& filters);
 
 // One event as DATA has it: [seq, recorded, topic, payload, id, time, ...].
 std::string pack_event(const EventView& event);

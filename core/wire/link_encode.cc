@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "core/wire/elements.h"
 #include "core/wire/encode.h"
 #include "core/wire/link_codec.h"
@@ -112,7 +114,8 @@ void write_begin(Writer& out, const Begin& begin) {
   out.array(2).number(static_cast<std::uint64_t>(begin.at));
   switch (begin.at) {
     case Begin::At::Seq:
-      out.number(begin.seq);
+      // Readers may ask for any; whoever decodes it ends the session for one out of bounds.
+      out.number(std::clamp<std::uint64_t>(begin.seq, 1, kSeqMax + 1));
       break;
     case Begin::At::Time:
       out.time(begin.time);
@@ -214,6 +217,12 @@ std::string encode_data(std::uint64_t want, std::uint64_t after, std::uint64_t u
     for (const std::uint32_t index : indices) write_event(out, events[index]);
   }
   return out.take();
+}
+
+bool filters_fit(const std::vector<std::string>& filters) {
+  std::size_t bytes = 0;
+  for (const std::string& filter : filters) bytes += filter.size() + 5;
+  return filters.size() <= kLinkFiltersMax && bytes <= kLinkFrameBytesMax / 2;
 }
 
 std::string pack_event(const EventView& event) {

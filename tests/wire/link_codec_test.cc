@@ -195,6 +195,26 @@ TEST_CASE("logs of a hold and of its release belong to the stream that the frame
   CHECK(release.logs == std::vector<LogId>{log});
 }
 
+TEST_CASE("a want begins where a log can have a seq, whatever a reader asks for") {
+  wire::Want want = test::sample_want();
+
+  want.from.seq = 0;
+  CHECK(there_and_back<wire::Want>(want).from.seq == 1);
+  want.from.seq = UINT64_MAX;
+  CHECK(there_and_back<wire::Want>(want).from.seq == wire::kSeqMax + 1);
+}
+
+TEST_CASE("filters that are too many, or too long together, do not fit into a want") {
+  wire::Want want = test::sample_want();
+  want.all = false;
+  want.filters.assign(wire::kLinkFiltersMax, std::string(500, 'x'));
+
+  CHECK(wire::filters_fit(want.filters));
+  CHECK(there_and_back<wire::Want>(want).filters.size() == wire::kLinkFiltersMax);
+  CHECK_FALSE(wire::filters_fit(std::vector<std::string>(wire::kLinkFiltersMax + 1, "x")));
+  CHECK_FALSE(wire::filters_fit({std::string(wire::kLinkFrameBytesMax, 'x')}));
+}
+
 TEST_CASE("an event id too long for HAVE and WANT is left out rather than refused") {
   wire::Want want = test::sample_want();
   want.id = std::string(wire::kIdBytesMax + 1, 'x');

@@ -175,15 +175,11 @@ TEST_CASE("stretches that end before they begin are refused") {
 TEST_CASE("a seq that no log can reach is refused everywhere") {
   const std::uint64_t most = wire::kSeqMax;
   const LogId log = test::sample_log();
-  wire::Want want = test::sample_want();
-  want.from.seq = most + 2;
-
   CHECK(answer(wire::Upto{1, most, most}) == "accepted");
   CHECK(answer(wire::Have{{{log, most + 1, most, ""}}}) == "accepted");
   CHECK(has(answer(wire::Upto{1, most, most + 1}), "upto is 1099511627776, over 1099511627775"));
   CHECK(has(answer(wire::Ack{{{log, most + 1, 0}}}), "acked is"));
   CHECK(has(answer(wire::Held{"alarms", {{log, most + 1}}}), "acked is"));
-  CHECK(has(answer(want), "begin is"));
 }
 
 TEST_CASE("a part that goes beyond its event, or an event beyond the limits, is refused") {

@@ -81,7 +81,7 @@ Result<CurveKey> parse(std::string_view text, const std::filesystem::path& path)
       key.public_key == derived.data()) {
     return key;
   }
-  return fail(Errc::Invalid,
+  return fail(Errc::Config,
               fmt::format("key: {} is no key file: {} (marram key new makes one)", path.string(),
                           keys ? "its halves do not belong together"
                                : "it has no lines \"public KEY\" and \"secret KEY\""));

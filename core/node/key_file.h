@@ -30,7 +30,7 @@ std::string node_id_of_key(const std::string& z85);
 
 // Errors: NotFound  no such file
 //         Refused   others may read it; the message says what to do
-//         Invalid   not a key file, or its halves do not belong together
+//         Config    not a key file, or its halves do not belong together
 //         Io
 Result<CurveKey> read_key_file(const std::filesystem::path& path);
 

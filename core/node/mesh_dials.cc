@@ -23,9 +23,8 @@ bool is_numeric(const std::string& host) {
 
 }  // namespace
 
-void MeshDials::dial(mesh::Dial dial, TimePoint now) {
-  now_ = now;
-  attempts_.push_back({.dial = std::move(dial), .until = now + options_.within});
+void MeshDials::dial(mesh::Dial dial) {
+  attempts_.push_back({.dial = std::move(dial)});
   if (attempts_.size() > options_.dials_max) {
     finish(attempts_.back(), "too_many",
            {Errc::Overloaded,
@@ -102,7 +101,8 @@ std::vector<MeshDials::Done> MeshDials::run(TimePoint now) {
 
 // False: it has ended.
 bool MeshDials::step(Attempt& attempt, TimePoint now) {
-  if (now >= attempt.until) {
+  if (!attempt.until) attempt.until = now + options_.within;
+  if (now >= *attempt.until) {
     const std::string why =
         attempt.last.empty() ? "nobody answers" : fmt::format("at last: {}", attempt.last);
     finish(attempt, "",
@@ -195,7 +195,9 @@ std::optional<TimePoint> MeshDials::wake_at() const {
   std::optional<TimePoint> at;
   for (const Attempt& attempt : attempts_) {
     // Its sockets wake the loop; a look-up does not.
-    const TimePoint wanted = attempt.lookup || !attempt.dialler ? now_ + kLookAgain : attempt.until;
+    TimePoint wanted = now_;
+    if (attempt.lookup) wanted += kLookAgain;
+    if (attempt.dialler && attempt.until) wanted = *attempt.until;
     at = at ? std::min(*at, wanted) : wanted;
   }
   return at;

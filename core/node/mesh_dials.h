@@ -44,7 +44,8 @@ class MeshDials {
   MeshDials(zmq::context_t& context, const TrustList* trust, Options options)
       : context_(context), trust_(trust), options_(std::move(options)) {}
 
-  void dial(mesh::Dial dial, TimePoint now);
+  // Begins with the next run().
+  void dial(mesh::Dial dial);
   // Goes on with all of them.
   std::vector<Done> run(TimePoint now);
   std::optional<TimePoint> wake_at() const;
@@ -53,7 +54,7 @@ class MeshDials {
  private:
   struct Attempt {
     mesh::Dial dial;
-    TimePoint until{};
+    std::optional<TimePoint> until;
     std::unique_ptr<NameLookup> lookup;
     std::vector<std::string> addresses;
     std::vector<std::string> keys;

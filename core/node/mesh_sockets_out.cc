@@ -19,7 +19,7 @@ Error gone(const MeshSession& session) {
 
 // --- what the mesh asks for ---
 
-void MeshSockets::dial(const mesh::Dial& dial) { dials_->dial(dial, now_); }
+void MeshSockets::dial(const mesh::Dial& dial) { dials_->dial(dial); }
 
 void MeshSockets::send(const mesh::SendFrame& send) {
   give(send.session, wire::encode_link(send.frame), overtakes(send.frame));

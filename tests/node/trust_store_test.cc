@@ -1,0 +1,149 @@
+#include "core/node/trust_store.h"
+
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+#include "core/node/key_file.h"
+#include "tests/node/temp_folder.h"
+
+TEST_SUITE_BEGIN("node/trust_store");
+
+using namespace marram;
+using test::TempFolder;
+
+namespace {
+
+std::string new_key() { return make_curve_key().public_key; }
+
+// Waits for a sign that the folder changed.
+bool signalled(const TrustStore& store) {
+  pollfd wanted{store.fd(), POLLIN, 0};
+  return ::poll(&wanted, 1, 10'000) == 1;
+}
+
+}  // namespace
+
+TEST_CASE("keys of the configuration and of the folder are trusted, no other is") {
+  const TempFolder folder;
+  const std::string configured = new_key();
+  const std::string filed = new_key();
+  folder.write("gw-3.pub", filed + "\nanything for people\n");
+  folder.write("README", "not a key");
+
+  const auto store = TrustStore::open({configured}, folder.path(), Log::none());
+
+  REQUIRE(store);
+  CHECK((*store)->admits(configured));
+  CHECK((*store)->admits(filed));
+  CHECK_FALSE((*store)->admits(new_key()));
+  CHECK_FALSE((*store)->admits(""));
+  CHECK((*store)->keys().size() == 2);
+}
+
+TEST_CASE("an empty list is nobody, and a folder that is not there is made") {
+  const TempFolder folder;
+
+  const auto store = TrustStore::open({}, folder.path() / "trusted", Log::none());
+
+  REQUIRE(store);
+  CHECK((*store)->keys().empty());
+  struct stat made{};
+  REQUIRE(::stat((folder.path() / "trusted").c_str(), &made) == 0);
+  CHECK((made.st_mode & 07777) == 0700);
+}
+
+TEST_CASE("who is trusted or revoked in the folder is so in a running node") {
+  const TempFolder folder;
+  const std::string key = new_key();
+  const auto opened = TrustStore::open({}, folder.path(), Log::none());
+  REQUIRE(opened);
+  TrustStore& store = **opened;
+  CHECK_FALSE(store.changed());
+
+  REQUIRE(trust_key(folder.path(), "gw-3", key));
+  REQUIRE(signalled(store));
+  CHECK(store.changed());
+  CHECK(store.admits(key));
+  CHECK_FALSE(store.changed());
+
+  REQUIRE(revoke_key(folder.path(), node_id_of_key(key)));
+  REQUIRE(signalled(store));
+  CHECK(store.changed());
+  CHECK_FALSE(store.admits(key));
+}
+
+TEST_CASE("a broken file refuses the start, and later leaves the list as it was") {
+  const TempFolder folder;
+  const std::string key = new_key();
+  folder.write("good.pub", key);
+  const auto opened = TrustStore::open({}, folder.path(), Log::none());
+  REQUIRE(opened);
+
+  folder.write("bad.pub", "no key\n");
+
+  REQUIRE(signalled(**opened));
+  CHECK_FALSE((*opened)->changed());
+  CHECK((*opened)->admits(key));
+  const auto again = TrustStore::open({}, folder.path(), Log::none());
+  REQUIRE_FALSE(again);
+  CHECK(again.error().code == Errc::Config);
+  CHECK(again.error().message.find("bad.pub") != std::string::npos);
+}
+
+TEST_CASE("a folder that others may write to trusts nobody") {
+  const TempFolder folder;
+  folder.write("good.pub", new_key());
+  REQUIRE(::chmod(folder.path().c_str(), 0777) == 0);
+
+  const auto store = TrustStore::open({}, folder.path(), Log::none());
+
+  REQUIRE_FALSE(store);
+  CHECK(store.error().message.find("chmod 700") != std::string::npos);
+}
+
+TEST_CASE("a key of the configuration that is none refuses the start or the change") {
+  const std::string key = new_key();
+
+  CHECK(TrustStore::open({"short"}, "", Log::none()).error().code == Errc::Config);
+
+  const auto store = TrustStore::open({key}, "", Log::none());
+  REQUIRE(store);
+  CHECK((*store)->set_keys({"short"}).error().code == Errc::Config);
+  CHECK((*store)->admits(key));
+  REQUIRE((*store)->set_keys({}));
+  CHECK_FALSE((*store)->admits(key));
+}
+
+TEST_CASE("names of peers are names, never paths") {
+  const TempFolder folder;
+  for (const char* name : {"", ".", "..", "../x", "a/b", ".hidden", "a b", "a\n"}) {
+    CHECK(trust_key(folder.path(), name, new_key()).error().code == Errc::Invalid);
+  }
+  CHECK(trust_key(folder.path(), "gw-3", "short").error().code == Errc::Invalid);
+  CHECK(std::filesystem::is_empty(folder.path()));
+}
+
+TEST_CASE("a name stands for one key") {
+  const TempFolder folder;
+  const std::string key = new_key();
+
+  CHECK(trust_key(folder.path(), "gw-3", key));
+  CHECK(trust_key(folder.path(), "gw-3", key));
+  CHECK(trust_key(folder.path(), "gw-3", new_key()).error().code == Errc::Exists);
+  CHECK(read_trust_folder(folder.path())->size() == 1);
+}
+
+TEST_CASE("a peer is revoked by name, key or id, under all its names") {
+  const TempFolder folder;
+  const std::string key = new_key();
+  REQUIRE(trust_key(folder.path(), "a", key));
+  REQUIRE(trust_key(folder.path(), "b", key));
+  REQUIRE(trust_key(folder.path(), "c", new_key()));
+
+  CHECK(*revoke_key(folder.path(), key) == 2);
+  CHECK(*revoke_key(folder.path(), "c") == 1);
+  CHECK(revoke_key(folder.path(), "c").error().code == Errc::NotFound);
+}
+
+TEST_SUITE_END();

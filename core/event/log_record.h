@@ -43,8 +43,9 @@ struct LogRecord {
   std::uint64_t head = 0;           // the `upto` of a copy: everything wanted is here up to it
   std::uint64_t whole_from = 1;     // 0: a filtered copy
   std::vector<CopyFilter> filters;  // of a filtered copy
-  std::string head_id;  // of the event at head, as id_text(); empty where it is not stored
-  std::uint64_t bytes = 0;
+  std::string head_id;       // of the event at head, as id_text(); empty where it is not stored
+  std::uint64_t events = 0;  // stored
+  std::uint64_t bytes = 0;   // of them
   // Of a log in memory nothing is on disk: first is head + 1, and after a restart its
   // copies are as if they had never been.
   Durability durability = Durability::Fsync;

@@ -44,7 +44,16 @@ class Board {
     kept.open = log.open;
     kept.first = log.first;
     kept.head = log.head;
+    kept.head_id = log.head_id;
+    kept.whole_from = log.whole_from;
+    if (kept.filters != log.filters) kept.filters = log.filters;
+    kept.events = log.events;
     kept.bytes = log.bytes;
+  }
+
+  static void erase(StoreStatus& status, std::uint32_t no) {
+    const auto at = place(status.logs, no);
+    if (at != status.logs.end() && at->no == no) status.logs.erase(at);
   }
 
  private:

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -34,7 +35,47 @@ struct SaveCursorsCommand {
 // A reader has met a damaged page.
 struct CheckCommand {};
 
+struct WriteCopyCommand {
+  CopyWrite write;
+  std::function<void(Result<std::uint32_t>)> done;
+};
+
+struct PutHoldCommand {
+  HoldRecord hold;
+  std::function<void(Status)> done;
+};
+
+struct RemoveHoldCommand {
+  std::string peer;
+  std::string stream;
+  std::function<void(Status)> done;
+};
+
+struct MoveHoldsCommand {
+  std::vector<HoldMove> moves;
+  WallTime contact{};
+};
+
+struct SetPinsCommand {
+  std::vector<Pin> pins;
+};
+
+struct SaveFactsCommand {
+  MeshFacts facts;
+};
+
+struct EndEpochCommand {
+  std::function<void(Status)> done;
+};
+
+struct ForgetLogCommand {
+  std::uint32_t log = 0;
+  std::function<void(Status)> done;
+};
+
 using Command = std::variant<SubmitCommand, PutConsumerCommand, RemoveConsumerCommand,
-                             SaveCursorsCommand, CheckCommand>;
+                             SaveCursorsCommand, CheckCommand, WriteCopyCommand, PutHoldCommand,
+                             RemoveHoldCommand, MoveHoldsCommand, SetPinsCommand, SaveFactsCommand,
+                             EndEpochCommand, ForgetLogCommand>;
 
 }  // namespace marram::store

@@ -20,11 +20,14 @@ constexpr Duration kIdleBeforeCheckpoint = std::chrono::milliseconds(20);
 constexpr std::uint64_t kWalBytes = 32 << 20;
 
 // As it was when it opened: its events are told after it.
-LogRecord just_opened(LogRecord log) {
-  log.first = 1;
-  log.head = 0;
-  log.bytes = 0;
-  return log;
+LogRecord just_opened(const LogState& log) {
+  LogRecord record = log.record;
+  record.head = log.born;
+  record.first = record.whole_from = log.born + 1;
+  record.filters.clear();
+  record.head_id.clear();
+  record.events = record.bytes = 0;
+  return record;
 }
 
 }  // namespace
@@ -59,6 +62,16 @@ std::vector<ConsumerRecord> Committer::consumers() const {
   return all;
 }
 
+MeshRecords Committer::mesh_records() const {
+  MeshRecords records;
+  for (const auto& [no, log] : database_->logs().all()) {
+    if (log.backfill) records.backfills.emplace(no, *log.backfill);
+  }
+  records.holds = database_->peers().all();
+  records.facts = database_->facts();
+  return records;
+}
+
 Status Committer::open_database() {
   const auto path = options_.data_dir / "marram.db";
   auto opened = Database::open(path, options_, disk_, clock_.wall());
@@ -68,6 +81,7 @@ Status Committer::open_database() {
   }
   if (!opened) return tl::unexpected(opened.error());
   database_ = std::move(*opened);
+  database_->holds().set_pins(pins_);
   const std::uint64_t spare =
       disk_.free_bytes() > disk_.reserve_bytes() ? disk_.free_bytes() - disk_.reserve_bytes() : 0;
   auto status = database_->wal().fill(std::min({kWalBytes, options_.max_bytes / 8, spare / 4}));
@@ -132,6 +146,9 @@ bool Committer::ensure_open() {
 void Committer::give_up(const Error& error) {
   log_.error("store", error.message);
   if (error.code == Errc::Full) disk_.on_full(clock_.now());
+  for (const LogState* const log : database_->logs().end_epoch()) {
+    ended_.push_back(log->record.no);
+  }
   database_.reset();
   failure_ = error;
   retry_at_ = TimePoint();
@@ -142,28 +159,67 @@ void Committer::give_up(const Error& error) {
   ensure_open();
 }
 
+// All logs are copies now: those of the run that has ended too.
 void Committer::tell_unknown() {
-  EventReader reader(database_->connection());
+  tell_gone();
   for (const auto& [no, log] : database_->logs().all()) {
-    const auto [known, is_new] = told_.try_emplace(no, 0);
-    if (is_new) listener_.on_log_opened(just_opened(log.record));
-    while (known->second < log.record.head) {
-      auto found = reader.read({.log = no, .after = known->second, .filters = {}});
-      if (!found || found->upto <= known->second) break;
-      if (!found->batch->empty()) listener_.on_committed(found->batch);
-      known->second = found->upto;
-    }
+    const auto [known, is_new] = told_.try_emplace(no, log.born);
+    if (is_new) listener_.on_log_opened(just_opened(log));
+    const bool ended = std::find(ended_.begin(), ended_.end(), no) != ended_.end();
+    if (ended || known->second < log.record.head) tell_unknown(log, known->second);
+    known->second = log.record.head;
+    listener_.on_backfilled(log.record, log.backfill);
     board_.update([&](StoreStatus& status) { Board::put(status, log.record); });
+  }
+  ended_.clear();
+}
+
+void Committer::tell_unknown(const LogState& log, std::uint64_t known) {
+  EventReader reader(database_->connection());
+  std::vector<Gap> gaps;
+  while (known < log.record.head) {
+    auto found = reader.read({.log = log.record.no, .after = known, .filters = {}});
+    if (!found || found->upto <= known) break;
+    gaps.insert(gaps.end(), found->gaps.begin(), found->gaps.end());
+    if (!found->batch->empty()) listener_.on_committed(found->batch);
+    known = found->upto;
+  }
+  listener_.on_copied(log.record, gaps);
+}
+
+// Logs in memory have no row to come back from.
+void Committer::tell_gone() {
+  std::vector<std::uint32_t> gone;
+  for (const auto& [no, head] : told_) {
+    if (database_->logs().find(no) == nullptr) gone.push_back(no);
+  }
+  for (const std::uint32_t no : gone) {
+    told_.erase(no);
+    board_.update([&](StoreStatus& status) { Board::erase(status, no); });
+    listener_.on_log_forgotten(no);
+  }
+}
+
+// Moves and facts wait for a commit; pins are no part of one.
+void Committer::queue(const Command& command, TimePoint now) {
+  if (const auto* const save = std::get_if<SaveCursorsCommand>(&command)) {
+    moves_.add(save->moves, now);
+  } else if (const auto* const move = std::get_if<MoveHoldsCommand>(&command)) {
+    moves_.add(move->moves, move->contact, now);
+  } else if (const auto* const put = std::get_if<PutHoldCommand>(&command)) {
+    moves_.drop(put->hold.peer, put->hold.stream);
+  } else if (const auto* const remove = std::get_if<RemoveHoldCommand>(&command)) {
+    moves_.drop(remove->peer, remove->stream);
+  } else if (const auto* const facts = std::get_if<SaveFactsCommand>(&command)) {
+    moves_.set(facts->facts, now);
+  } else if (const auto* const pins = std::get_if<SetPinsCommand>(&command)) {
+    pins_ = pins->pins;
   }
 }
 
 void Committer::run(std::span<Command> commands) {
   const TimePoint begun = clock_.now();
-  for (const Command& command : commands) {
-    if (const auto* const save = std::get_if<SaveCursorsCommand>(&command)) {
-      moves_.add(save->moves, begun);
-    }
-  }
+  for (const Command& command : commands) queue(command, begun);
   if (!ensure_open()) {
     Group::refuse(commands, *failure_);
     return;
@@ -178,6 +234,7 @@ void Committer::run(std::span<Command> commands) {
   }
   const TimePoint now = clock_.now();
   busy_until_ = now + kIdleBeforeCheckpoint;
+  for (const std::uint32_t no : group.forgotten()) told_.erase(no);
   if (group.has_events()) moves_.on_events_committed(now);
   tell_opened();
   show(group, group.on_disk() || with_moves, now - begun);
@@ -193,14 +250,23 @@ Status Committer::transact(Group& group, bool with_moves) {
     auto status = database_->begin(sync ? CommitKind::Sync : CommitKind::NoSync);
     if (!status) return status;
   }
+  if (const auto& facts = moves_.facts()) database_->logs().raise_runs(facts->runs);
   if (auto status = group.apply(); !status) return status;
   if (with_moves) {
-    const WallTime now = clock_.wall();
-    for (const CursorMove& move : moves_.fold()) {
-      if (auto status = database_->move(move, now); !status) return status;
-    }
+    if (auto status = apply_moves(); !status) return status;
   }
   return on_disk ? database_->commit() : database_->logs().save_changed();
+}
+
+Status Committer::apply_moves() {
+  const WallTime now = clock_.wall();
+  for (const CursorMove& move : moves_.fold()) {
+    if (auto status = database_->move(move, now); !status) return status;
+  }
+  for (const HoldMove& move : moves_.hold_moves()) {
+    if (auto status = database_->peers().move(move, moves_.contact()); !status) return status;
+  }
+  return moves_.facts() ? database_->save(*moves_.facts()) : Status();
 }
 
 // A cursor is as sure as the events that it speaks of.
@@ -214,10 +280,8 @@ CommitKind Committer::kind_of_moves() {
 
 void Committer::tell_opened() {
   for (const LogState* const log : database_->logs().saved()) {
-    const auto [known, is_new] = told_.try_emplace(log->record.no, 0);
-    known->second = log->record.head;
-    if (!is_new) continue;
-    listener_.on_log_opened(just_opened(log->record));
+    const bool is_new = told_.insert_or_assign(log->record.no, log->record.head).second;
+    if (is_new) listener_.on_log_opened(just_opened(*log));
   }
 }
 
@@ -229,8 +293,9 @@ void Committer::show(const Group& group, bool on_disk, Duration took) {
     }
     status.appended += group.stored();
     status.refused_full += group.refused();
-    if (group.has_events()) status.full = group.refused() > 0;
+    if (group.has_events()) status.full = group.full();
     status.bytes = database_->room().used_bytes();
+    for (const std::uint32_t no : group.forgotten()) Board::erase(status, no);
     if (database_->retention().has_trims()) status.dropped = database_->gaps().dropped();
     for (const LogState* const log : database_->logs().saved()) Board::put(status, log->record);
   });
@@ -239,7 +304,12 @@ void Committer::show(const Group& group, bool on_disk, Duration took) {
 void Committer::finish(Group& group, bool with_moves) {
   group.answer(listener_);
   tell_trims();
-  if (with_moves) listener_.on_cursors_saved(moves_.take());
+  if (with_moves) take_moves();
+}
+
+void Committer::take_moves() {
+  auto moves = moves_.take();
+  if (!moves.empty()) listener_.on_cursors_saved(std::move(moves));
 }
 
 void Committer::tell_trims() {
@@ -306,7 +376,7 @@ void Committer::close() {
   if (database_ && !moves_.empty()) {
     Group nothing(*database_, options_, {});
     if (auto status = transact(nothing, true); status) {
-      listener_.on_cursors_saved(moves_.take());
+      take_moves();
     } else {
       log_.error("store", status.error().message);
       database_.reset();

@@ -69,6 +69,7 @@ class Committer {
   // Before the first run().
   const std::string& node_id() const { return node_id_; }
   std::vector<ConsumerRecord> consumers() const;
+  MeshRecords mesh_records() const;
   WallTime recorded() const { return database_->recorded(); }
 
  private:
@@ -77,11 +78,16 @@ class Committer {
   Status reopen();
   Status repair(const Error& damage);
   void give_up(const Error& error);
+  void queue(const Command& command, TimePoint now);
   Status transact(Group& group, bool with_moves);
+  Status apply_moves();
+  void take_moves();
   CommitKind kind_of_moves();
   void finish(Group& group, bool with_moves);
   void tell_opened();
   void tell_unknown();
+  void tell_unknown(const LogState& log, std::uint64_t known);
+  void tell_gone();
   void tell_trims();
   void show(const Group& group, bool on_disk, Duration took);
   Status retain(TimePoint now);
@@ -100,10 +106,12 @@ class Committer {
   std::optional<Error> failure_;
   TimePoint retry_at_{};
   MoveQueue moves_;
+  std::vector<Pin> pins_;
   TimePoint busy_until_{};  // no checkpoint for idleness before
   TimePoint retain_at_{};
   TimePoint check_at_{};
   std::map<std::uint32_t, std::uint64_t> told_;  // head of each log, as told to the listener
+  std::vector<std::uint32_t> ended_;             // were open when the disk failed
 };
 
 }  // namespace marram::store

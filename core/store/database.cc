@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -18,14 +19,19 @@ namespace {
 constexpr std::uint64_t kSlackMax = 4 << 20;
 constexpr std::uint64_t kTrimLeast = 256 << 10;
 
+constexpr std::string_view kMapNumber = "map_number";
+constexpr std::string_view kRuns = "runs";
+
 }  // namespace
 
 Database::Database(Connection connection, const StoreOptions& options, const DiskSpace& disk)
     : connection_(std::move(connection)),
       options_(options),
       logs_(options.streams),
-      holds_(consumers_, options.streams, options.hold_idle_max),
-      retention_({options.streams, logs_, events_, gaps_, holds_}),
+      peers_(logs_),
+      holds_(consumers_, peers_, options.streams, options.hold_idle_max),
+      retention_({options.streams, logs_, events_, gaps_, copies_, holds_}),
+      copy_writer_({options.streams, logs_, events_, gaps_, copies_}),
       room_(options.max_bytes, disk) {}
 
 Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& path,
@@ -45,39 +51,87 @@ Status Database::load(WallTime now) {
   if (auto status = events_.prepare(connection_); !status) return status;
   if (auto status = consumers_.load(connection_); !status) return status;
   if (auto status = gaps_.load(connection_); !status) return status;
+  if (auto status = copies_.load(connection_, logs_); !status) return status;
+  if (auto status = peers_.load(connection_); !status) return status;
   if (auto status = room_.prepare(connection_); !status) return status;
-  auto prepared =
-      Preparer(connection_).add(begin_, "BEGIN IMMEDIATE").add(commit_, "COMMIT").done();
+  auto prepared = Preparer(connection_)
+                      .add(begin_, "BEGIN IMMEDIATE")
+                      .add(commit_, "COMMIT")
+                      .add(save_fact_,
+                           "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE "
+                           "SET value = excluded.value")
+                      .done();
   if (!prepared) return prepared;
+  if (auto status = load_facts(); !status) return status;
   recorded_ = logs_.recorded();
   for (const auto& [no, consumer] : consumers_.all()) {
     for (const FilterRecord& filter : consumer.record.filters) {
       recorded_ = std::max(recorded_, filter.after);
     }
   }
-  return forget_empty_logs(now);
+  return forget_finished_logs(now);
 }
 
-// Closed logs of which nothing is left, not even a gap that somebody is to be told.
-Status Database::forget_empty_logs(WallTime now) {
-  if (auto status = begin_.run(); !status) return status;
-  std::vector<std::uint32_t> empty;
-  for (const auto& [no, log] : logs_.all()) {
-    if (auto status = gaps_.forget(no, holds_.history(log, now)); !status) return status;
-    if (log.record.first <= log.record.head) continue;
-    const auto gap = gaps_.has(no);
-    if (!gap) return tl::unexpected(gap.error());
-    if (!*gap) empty.push_back(no);
+Status Database::load_facts() {
+  for (const auto& [name, fact] :
+       {std::pair{kMapNumber, &facts_.map_number}, std::pair{kRuns, &facts_.runs}}) {
+    const std::string sql = fmt::format("SELECT value FROM meta WHERE name = '{}'", name);
+    const auto found = connection_.number(sql.c_str());
+    if (found) *fact = static_cast<std::uint64_t>(*found);
+    if (!found && found.error().code != Errc::NotFound) return tl::unexpected(found.error());
   }
-  for (const std::uint32_t no : empty) {
+  logs_.raise_runs(facts_.runs);
+  return {};
+}
+
+Status Database::save(const MeshFacts& facts) {
+  facts_ = facts;
+  logs_.raise_runs(facts.runs);
+  for (const auto& [name, fact] :
+       {std::pair{kMapNumber, facts.map_number}, std::pair{kRuns, facts.runs}}) {
+    auto status = save_fact_.bind(1, name).bind(2, static_cast<std::int64_t>(fact)).run();
+    if (!status) return status;
+  }
+  return {};
+}
+
+Status Database::forget_finished_logs(WallTime now) {
+  if (auto status = begin_.run(); !status) return status;
+  std::vector<std::uint32_t> gone;
+  for (const auto& [no, log] : logs_.all()) {
+    const auto is_finished = finished(log, now);
+    if (!is_finished) return tl::unexpected(is_finished.error());
+    if (*is_finished) gone.push_back(no);
+  }
+  for (const std::uint32_t no : gone) {
     if (auto status = forget_log(no); !status) return status;
   }
   return commit_.run();
 }
 
+// Of a log in memory nothing can be left.  Else one without an event, and without a gap that
+// somebody is to be told, unless the mesh has been here: whether others still need to know
+// of it is for it to say.
+Result<bool> Database::finished(const LogState& log, WallTime now) {
+  if (log.in_memory()) return true;
+  if (facts_.map_number > 0 || !peers_.empty() || log.record.id.origin != logs_.node_id()) {
+    return false;
+  }
+  const std::uint32_t no = log.record.no;
+  const std::uint64_t told = std::min(holds_.history(log, now), log.record.first - 1);
+  if (auto status = gaps_.forget(no, told); !status) return tl::unexpected(status.error());
+  if (log.record.first <= log.record.head) return false;
+  const auto gap = gaps_.has(no);
+  if (!gap) return tl::unexpected(gap.error());
+  return !*gap;
+}
+
 Status Database::forget_log(std::uint32_t no) {
-  if (auto status = consumers_.forget_log(no); !status) return status;
-  return logs_.forget(no);
+  auto status = consumers_.forget_log(no);
+  if (status) status = peers_.forget_log(no);
+  if (status) status = copies_.forget(no);
+  if (status) status = gaps_.forget(no, std::numeric_limits<std::uint64_t>::max());
+  return status ? logs_.forget(no) : status;
 }
 
 Status Database::begin(CommitKind kind) {
@@ -131,6 +185,12 @@ Result<bool> Database::admit(std::uint64_t bytes, std::size_t stream) {
   return true;
 }
 
+Result<bool> Database::admit(const CopyWrite& write) {
+  const std::uint64_t bytes = copy_writer_.bytes(write);
+  if (bytes == 0) return true;
+  return admit(bytes, logs_.stream_index(write.log.stream));
+}
+
 Error Database::full_error(std::size_t stream) {
   const DiskSpace& disk = room_.disk();
   if (disk.low()) {
@@ -160,10 +220,14 @@ Status Database::append(EventView& event, std::size_t stream) {
   ++log.record.head;
   log.recorded = recorded_;
   logs_.touch(log);
-  if (log.record.durability == Durability::Memory) {
-    log.record.first = log.record.head + 1;
+  if (log.in_memory()) {
+    log.record.first = log.record.whole_from = log.record.head + 1;
     return {};
   }
+  log.head_moved = true;
+  log.head_uuid = event.uuid;
+  if (!event.id.empty() || !log.head_text.empty()) log.head_text = event.id;
+  ++log.record.events;
   log.total += event.bytes();
   log.record.bytes = log.total - log.trimmed;
   return events_.insert(event, log.total);

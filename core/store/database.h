@@ -15,8 +15,11 @@
 #include <vector>
 
 #include "core/store/consumer_table.h"
+#include "core/store/copy_table.h"
+#include "core/store/copy_writer.h"
 #include "core/store/event_table.h"
 #include "core/store/gap_table.h"
+#include "core/store/hold_table.h"
 #include "core/store/holds.h"
 #include "core/store/log_table.h"
 #include "core/store/retention.h"
@@ -53,6 +56,8 @@ class Database {
   // Whether there is room for one event of `bytes`; drops older ones of its stream
   // where that is the stream's policy.
   Result<bool> admit(std::uint64_t bytes, std::size_t stream);
+  // The same for a stretch of a copy, which is stored whole or not at all.
+  Result<bool> admit(const CopyWrite& write);
   // Why admit() said no.
   Error full_error(std::size_t stream);
 
@@ -61,6 +66,9 @@ class Database {
   Status append(EventView& event, std::size_t stream);
   // Moves of consumers or logs that are gone are passed over.
   Status move(const CursorMove& move, WallTime now);
+  Status save(const MeshFacts& facts);
+  // Its row and all that speaks of it.
+  Status forget_log(std::uint32_t no);
   // A transaction of its own that deletes one stretch of what the streams' rules ask
   // for.  True: there is more.
   Result<bool> retain(WallTime now);
@@ -71,6 +79,10 @@ class Database {
   LogTable& logs() { return logs_; }
   ConsumerTable& consumers() { return consumers_; }
   GapTable& gaps() { return gaps_; }
+  CopyWriter& copies() { return copy_writer_; }
+  HoldTable& peers() { return peers_; }
+  Holds& holds() { return holds_; }
+  const MeshFacts& facts() const { return facts_; }
   Retention& retention() { return retention_; }
   Room& room() { return room_; }
   Wal& wal() { return *wal_; }
@@ -79,8 +91,9 @@ class Database {
  private:
   Database(Connection connection, const StoreOptions& options, const DiskSpace& disk);
   Status load(WallTime now);
-  Status forget_empty_logs(WallTime now);
-  Status forget_log(std::uint32_t no);
+  Status load_facts();
+  Status forget_finished_logs(WallTime now);
+  Result<bool> finished(const LogState& log, WallTime now);
 
   Connection connection_;
   const StoreOptions& options_;
@@ -89,11 +102,16 @@ class Database {
   EventTable events_;
   ConsumerTable consumers_;
   GapTable gaps_;
+  CopyTable copies_;
+  HoldTable peers_;
   Holds holds_;
   Retention retention_;
+  CopyWriter copy_writer_;
   Room room_;
   Statement begin_;
   Statement commit_;
+  Statement save_fact_;
+  MeshFacts facts_;
   CommitKind kind_ = CommitKind::Sync;
   WallTime recorded_{};
   std::uint64_t left_ = 0;  // bytes, as far as admit() knows

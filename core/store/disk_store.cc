@@ -28,6 +28,7 @@ Status DiskStore::start() {
   node_id_ = committer_.node_id();
   consumers_ = committer_.consumers();
   last_recorded_ = committer_.recorded();
+  mesh_records_ = committer_.mesh_records();
   reader_ = std::make_unique<Reader>(options_.data_dir / "marram.db", options_.vfs, board_,
                                      [this] { on_damage(); });
   committer_.share_with(*reader_);
@@ -43,16 +44,18 @@ Status DiskStore::submit(std::unique_ptr<EventBatch>&& batch, ListenerPtr listen
   return status;
 }
 
+template <class Asked>
+void DiskStore::ask(Asked asked) {
+  Command command = std::move(asked);
+  if (!writer_->post(command)) std::get<Asked>(command).done(tl::unexpected(closed()));
+}
+
 void DiskStore::put_consumer(ConsumerRecord record, ConsumerDone done) {
-  Command command = PutConsumerCommand{std::move(record), std::move(done)};
-  if (writer_->post(command)) return;
-  std::get<PutConsumerCommand>(command).done(tl::unexpected(closed()));
+  ask(PutConsumerCommand{std::move(record), std::move(done)});
 }
 
 void DiskStore::remove_consumer(std::uint32_t no, std::function<void(Status)> done) {
-  Command command = RemoveConsumerCommand{no, std::move(done)};
-  if (writer_->post(command)) return;
-  std::get<RemoveConsumerCommand>(command).done(tl::unexpected(closed()));
+  ask(RemoveConsumerCommand{no, std::move(done)});
 }
 
 void DiskStore::save_cursors(std::vector<CursorMove> moves) {
@@ -69,6 +72,42 @@ void DiskStore::find_time(std::uint32_t log, WallTime time,
   reader_->find_time(log, time, std::move(done));
 }
 
+void DiskStore::write_copy(CopyWrite write, CopyDone done) {
+  ask(WriteCopyCommand{std::move(write), std::move(done)});
+}
+
+void DiskStore::put_hold(HoldRecord hold, std::function<void(Status)> done) {
+  ask(PutHoldCommand{std::move(hold), std::move(done)});
+}
+
+void DiskStore::remove_hold(std::string peer, std::string stream,
+                            std::function<void(Status)> done) {
+  ask(RemoveHoldCommand{std::move(peer), std::move(stream), std::move(done)});
+}
+
+void DiskStore::move_holds(std::vector<HoldMove> moves, WallTime now) {
+  Command command = MoveHoldsCommand{std::move(moves), now};
+  writer_->post(command);
+}
+
+void DiskStore::set_pins(std::vector<Pin> pins) {
+  Command command = SetPinsCommand{std::move(pins)};
+  writer_->post(command);
+}
+
+void DiskStore::save_facts(MeshFacts facts) {
+  Command command = SaveFactsCommand{facts};
+  writer_->post(command);
+}
+
+void DiskStore::end_epoch(std::function<void(Status)> done) {
+  ask(EndEpochCommand{std::move(done)});
+}
+
+void DiskStore::forget_log(std::uint32_t log, std::function<void(Status)> done) {
+  ask(ForgetLogCommand{log, std::move(done)});
+}
+
 // On the reader's thread, which never comes before the writer's is there.
 void DiskStore::on_damage() {
   Command command = CheckCommand{};
@@ -77,9 +116,7 @@ void DiskStore::on_damage() {
 
 StoreStatus DiskStore::status() const {
   StoreStatus status = board_.status();
-  for (const LogRecord& log : status.logs) {
-    if (log.bytes > 0) status.events += log.head - log.first + 1;
-  }
+  for (const LogRecord& log : status.logs) status.events += log.events;
   for (const char* const name : {"marram.db", "marram.db-wal"}) {
     std::error_code ignored;
     const auto bytes = std::filesystem::file_size(options_.data_dir / name, ignored);

@@ -13,6 +13,7 @@ namespace marram::store {
 namespace {
 
 constexpr std::uint64_t kRowsMax = 20'000;
+constexpr std::size_t kGapsMax = 1024;  // about, in one answer
 
 WallTime wall(std::int64_t micros) { return WallTime(Duration(micros)); }
 
@@ -25,20 +26,82 @@ bool wanted(const EventView& event, const std::vector<FilterRecord>& filters) {
 
 }  // namespace
 
+// Goes through the recorded gaps of a log beside its rows.
+class EventReader::Holes {
+ public:
+  struct Where {
+    std::uint32_t log;
+    Span span;
+    std::uint64_t after;
+  };
+  Holes(Statement& rows, const Where& where, std::vector<Gap>& out)
+      : rows_(rows), where_(where), out_(out) {
+    rows_.bind(1, std::int64_t{where.log}).bind(2, static_cast<std::int64_t>(where.after + 1));
+  }
+
+  // Nothing is stored from `from` to `to`; stretches ascend.  The answer: up to where it has been
+  // said, which is before `to` when it is much.
+  Result<std::uint64_t> say(std::uint64_t from, std::uint64_t to) {
+    std::uint64_t next = from;
+    while (next <= to) {
+      if (out_.size() >= kGapsMax) return next - 1;
+      const auto more = find(next);
+      if (!more) return tl::unexpected(more.error());
+      if (!*more || gap_.from > to) {
+        guess(next, to);
+        break;
+      }
+      if (gap_.from > next) guess(next, gap_.from - 1);
+      const std::uint64_t last = std::min(gap_.to, to);
+      out_.push_back({where_.log, std::max(next, gap_.from), last, gap_.reason});
+      next = last + 1;
+    }
+    return std::max(to, from - 1);
+  }
+
+ private:
+  // The first recorded gap that ends at `seq` or behind it.
+  Result<bool> find(std::uint64_t seq) {
+    while (!ended_ && gap_.to < seq) {
+      const auto row = rows_.step();
+      if (!row) return tl::unexpected(row.error());
+      ended_ = !*row;
+      if (ended_) break;
+      gap_ = {where_.log, static_cast<std::uint64_t>(rows_.number(0)),
+              static_cast<std::uint64_t>(rows_.number(1)), std::string(rows_.text(2))};
+    }
+    return !ended_;
+  }
+
+  // No gap is recorded there.
+  void guess(std::uint64_t from, std::uint64_t to) {
+    if (where_.span.whole_from == 0) return;
+    from = std::max(from, where_.span.whole_from);
+    if (from <= to) out_.push_back({where_.log, from, to, "corrupt"});
+  }
+
+  Statement& rows_;
+  const Where where_;
+  std::vector<Gap>& out_;
+  Gap gap_;
+  bool ended_ = false;
+};
+
 Status EventReader::prepare() {
   if (prepared_) return {};
   auto status =
       Preparer(connection_)
           .add(begin_, "BEGIN")
           .add(end_, "COMMIT")
-          .add(span_, "SELECT first, head FROM log WHERE no = ?1")
+          .add(span_, "SELECT first, head, whole_from FROM log WHERE no = ?1")
           .add(select_,
                "SELECT position, recorded, time, expires, id, topic, key, content_type, "
                "client, headers, payload FROM event "
                "WHERE position BETWEEN ?1 AND ?2 ORDER BY position LIMIT ?3")
           .add(gaps_,
-               "SELECT \"from\", \"to\", reason FROM gap WHERE log = ?1 AND \"from\" <= ?3 "
-               "AND \"to\" >= ?2 ORDER BY \"from\"")
+               "SELECT \"from\", \"to\", reason FROM gap WHERE log = ?1 AND \"from\" >= "
+               "coalesce((SELECT max(\"from\") FROM gap WHERE log = ?1 AND \"from\" <= ?2), 0) "
+               "ORDER BY \"from\"")
           .add(recorded_,
                "SELECT recorded FROM event WHERE position BETWEEN ?1 AND ?2 "
                "ORDER BY position LIMIT 1")
@@ -52,7 +115,8 @@ Result<EventReader::Span> EventReader::span(std::uint32_t log) {
   if (!row) return tl::unexpected(row.error());
   if (!*row) return fail(Errc::NotFound, fmt::format("store: there is no log number {}", log));
   const Span found{static_cast<std::uint64_t>(span_.number(0)),
-                   static_cast<std::uint64_t>(span_.number(1))};
+                   static_cast<std::uint64_t>(span_.number(1)),
+                   static_cast<std::uint64_t>(span_.number(2))};
   span_.reset();
   return found;
 }
@@ -62,6 +126,7 @@ Result<ReadResult> EventReader::read(const Store::ReadRequest& request) {
   if (auto status = begin_.run(); !status) return tl::unexpected(status.error());
   auto result = read_rows(request);
   select_.reset();
+  gaps_.reset();
   const auto ended = end_.run();
   if (result && !ended) return tl::unexpected(ended.error());
   return result;
@@ -78,6 +143,7 @@ Result<ReadResult> EventReader::read_rows(const Store::ReadRequest& request) {
   select_.bind(1, Position(request.log, next).packed())
       .bind(2, Position(request.log, std::max(range->head, request.after)).packed())
       .bind(3, static_cast<std::int64_t>(kRowsMax));
+  Holes holes(gaps_, {request.log, *range, request.after}, result.gaps);
   std::uint64_t rows = 0;
   bool at_end = false;
   while (batch->size() < request.events_max && batch->bytes() < request.bytes_max) {
@@ -88,19 +154,17 @@ Result<ReadResult> EventReader::read_rows(const Store::ReadRequest& request) {
     ++rows;
     const EventView event = row_event();
     const std::uint64_t seq = event.position.seq();
-    if (seq > next) {
-      const std::string reason = next < range->first ? "retention" : "corrupt";
-      auto status = add_gaps(result.gaps, {request.log, next, seq - 1, reason});
-      if (!status) return tl::unexpected(status.error());
-    }
+    const auto looked = holes.say(next, seq - 1);
+    if (!looked) return tl::unexpected(looked.error());
+    next = *looked + 1;
+    if (next < seq) break;
     next = seq + 1;
     if (wanted(event, request.filters)) batch->add(event, event.time, ids_);
   }
-  if (at_end && next <= range->head) {
-    const std::string reason = next < range->first ? "retention" : "corrupt";
-    auto status = add_gaps(result.gaps, {request.log, next, range->head, reason});
-    if (!status) return tl::unexpected(status.error());
-    next = range->head + 1;
+  if (at_end) {
+    const auto looked = holes.say(next, range->head);
+    if (!looked) return tl::unexpected(looked.error());
+    next = *looked + 1;
   }
   result.upto = next - 1;
   result.batch = std::move(batch);
@@ -129,26 +193,6 @@ EventView EventReader::row_event() {
   event.headers = headers_;
   event.payload = select_.blob(10);
   return event;
-}
-
-Status EventReader::add_gaps(std::vector<Gap>& gaps, const Gap& hole) {
-  std::uint64_t next = hole.from;
-  gaps_.bind(1, std::int64_t{hole.log})
-      .bind(2, static_cast<std::int64_t>(hole.from))
-      .bind(3, static_cast<std::int64_t>(hole.to));
-  for (;;) {
-    const auto row = gaps_.step();
-    if (!row) return tl::unexpected(row.error());
-    if (!*row) break;
-    const auto from = std::max(next, static_cast<std::uint64_t>(gaps_.number(0)));
-    const auto to = std::min(hole.to, static_cast<std::uint64_t>(gaps_.number(1)));
-    if (to < from) continue;
-    if (from > next) gaps.push_back({hole.log, next, from - 1, hole.reason});
-    gaps.push_back({hole.log, from, to, std::string(gaps_.text(2))});
-    next = to + 1;
-  }
-  if (next <= hole.to) gaps.push_back({hole.log, next, hole.to, hole.reason});
-  return {};
 }
 
 Result<WallTime> EventReader::recorded(Position from, Position to) {

@@ -2,6 +2,9 @@
 //
 // Single-threaded; one read transaction a call, over a bounded number of rows,
 // so that it never keeps the write-ahead log from being used again for long.
+//
+// Where rows are missing a gap is said if one is recorded; else, from `whole_from` on,
+// "corrupt"; below it nothing, as nobody here knows what was there.
 #pragma once
 
 #include <optional>
@@ -29,12 +32,13 @@ class EventReader {
   struct Span {
     std::uint64_t first = 1;
     std::uint64_t head = 0;
+    std::uint64_t whole_from = 1;
   };
+  class Holes;  // says what is missing
 
   Status prepare();
   Result<Span> span(std::uint32_t log);
   Result<ReadResult> read_rows(const Store::ReadRequest& request);
-  Status add_gaps(std::vector<Gap>& gaps, const Gap& hole);
   // The event of the row that select_ is at; borrows from it.
   EventView row_event();
   // Of the first event in the stretch; the end of time when there is none.

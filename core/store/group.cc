@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <optional>
+#include <type_traits>
 #include <utility>
 
 namespace marram::store {
@@ -34,19 +34,35 @@ EventBatchPtr stored_part(const EventBatch& batch, const std::vector<Status>& re
   return part;
 }
 
+template <class T>
+concept Answered = requires(T& command) { command.done; };
+
 }  // namespace
 
 Group::Group(Database& database, const StoreOptions& options, std::span<Command> commands)
     : database_(database), options_(options), commands_(commands), answers_(commands.size()) {
-  for (const Command& command : commands) {
-    if (const auto* const submit = std::get_if<SubmitCommand>(&command)) {
-      for (const EventView& event : submit->batch->events()) plan(event);
-    } else if (std::holds_alternative<PutConsumerCommand>(command) ||
-               std::holds_alternative<RemoveConsumerCommand>(command)) {
-      on_disk_ = true;
-      kind_ = CommitKind::Sync;
-    }
+  for (const Command& command : commands) plan(command);
+}
+
+void Group::plan(const Command& command) {
+  if (const auto* const submit = std::get_if<SubmitCommand>(&command)) {
+    for (const EventView& event : submit->batch->events()) plan(event);
+  } else if (const auto* const copy = std::get_if<WriteCopyCommand>(&command)) {
+    plan(copy->write);
+  } else if (std::holds_alternative<EndEpochCommand>(command)) {
+    plan_on_disk(CommitKind::NoSync);
+  } else if (std::holds_alternative<PutConsumerCommand>(command) ||
+             std::holds_alternative<RemoveConsumerCommand>(command) ||
+             std::holds_alternative<PutHoldCommand>(command) ||
+             std::holds_alternative<RemoveHoldCommand>(command) ||
+             std::holds_alternative<ForgetLogCommand>(command)) {
+    plan_on_disk(CommitKind::Sync);
   }
+}
+
+void Group::plan_on_disk(CommitKind kind) {
+  on_disk_ = true;
+  if (kind == CommitKind::Sync) kind_ = kind;
 }
 
 void Group::plan(const EventView& event) {
@@ -59,22 +75,35 @@ void Group::plan(const EventView& event) {
   on_disk_ = on_disk_ || durability != Durability::Memory || database_.logs().opens(stream);
 }
 
+void Group::plan(const CopyWrite& write) {
+  ++copies_;
+  const Durability durability = database_.logs().durability(write);
+  bytes_ += database_.copies().bytes(write);
+  if (durability != Durability::Memory || database_.logs().find(write.log) == nullptr) {
+    plan_on_disk(durability == Durability::Fsync ? CommitKind::Sync : CommitKind::NoSync);
+  }
+}
+
 Status Group::apply() {
   if (bytes_ != 0) {
     if (auto status = database_.make_room(bytes_); !status) return status;
   }
   for (std::size_t i = 0; i < commands_.size(); ++i) {
-    Status status;
-    if (auto* const submit = std::get_if<SubmitCommand>(&commands_[i])) {
-      status = apply(*submit, answers_[i]);
-    } else if (auto* const put = std::get_if<PutConsumerCommand>(&commands_[i])) {
-      status = apply(*put, answers_[i]);
-    } else if (auto* const remove = std::get_if<RemoveConsumerCommand>(&commands_[i])) {
-      status = apply(*remove, answers_[i]);
-    }
-    if (!status) return status;
+    if (auto status = apply(commands_[i], answers_[i]); !status) return status;
   }
   return {};
+}
+
+Status Group::apply(Command& command, Answer& answer) {
+  return std::visit(
+      [&](auto& which) -> Status {
+        if constexpr (requires { apply(which, answer); }) {
+          return apply(which, answer);
+        } else {
+          return {};
+        }
+      },
+      command);
 }
 
 Result<bool> Group::admit(const EventView& event, std::size_t stream) {
@@ -95,6 +124,7 @@ Status Group::apply(SubmitCommand& command, Answer& answer) {
       continue;
     }
     ++refused_;
+    full_ = true;
     if (!full) full = database_.full_error(stream);
     answer.refusals.resize(events.size());
     answer.refusals[i] = tl::unexpected(*full);
@@ -107,7 +137,7 @@ Status Group::apply(PutConsumerCommand& command, Answer& answer) {
   if (!answer.status) return {};
   const auto no = database_.consumers().put(std::move(command.record));
   if (!no) return tl::unexpected(no.error());
-  answer.consumer = *no;
+  answer.number = *no;
   return {};
 }
 
@@ -119,16 +149,86 @@ Status Group::apply(RemoveConsumerCommand& command, Answer& answer) {
   return {};
 }
 
+Status Group::apply(WriteCopyCommand& command, Answer& answer) {
+  CopyWrite& write = command.write;
+  answer.status = database_.copies().check(write);
+  if (!answer.status) return {};
+  const auto admitted = database_.admit(write);
+  if (!admitted) return tl::unexpected(admitted.error());
+  if (!*admitted) {
+    full_ = true;
+    answer.status =
+        tl::unexpected(database_.full_error(database_.logs().stream_index(write.log.stream)));
+    return {};
+  }
+  answer.changed = std::make_unique<Changed>();
+  answer.changed->has_backfill = write.backfill || write.begin_backfill || write.end_backfill;
+  const auto log = database_.copies().apply(write, database_.recorded());
+  if (!log) return tl::unexpected(log.error());
+  answer.number = (*log)->record.no;
+  answer.changed->logs.push_back((*log)->record);
+  answer.changed->backfill = (*log)->backfill;
+  return {};
+}
+
+Status Group::apply(PutHoldCommand& command, Answer& /*answer*/) {
+  return database_.peers().put(std::move(command.hold));
+}
+
+Status Group::apply(RemoveHoldCommand& command, Answer& /*answer*/) {
+  return database_.peers().remove(command.peer, command.stream);
+}
+
+Status Group::apply(SetPinsCommand& command, Answer& /*answer*/) {
+  database_.holds().set_pins(command.pins);
+  return {};
+}
+
+Status Group::apply(EndEpochCommand& /*command*/, Answer& answer) {
+  answer.changed = std::make_unique<Changed>();
+  for (const LogState* const log : database_.logs().end_epoch()) {
+    answer.changed->logs.push_back(log->record);
+  }
+  return {};
+}
+
+Status Group::apply(ForgetLogCommand& command, Answer& answer) {
+  const LogState* const log = database_.logs().find(command.log);
+  if (log == nullptr) return {};
+  if (log->record.open || log->record.events > 0) {
+    answer.status =
+        fail(Errc::Invalid,
+             fmt::format("store: cannot forget {}: {} (report this, it is a bug)",
+                         log->record.id.text(), log->record.open ? "it is open" : "it has events"));
+    return {};
+  }
+  answer.number = command.log;
+  forgotten_.push_back(command.log);
+  return database_.forget_log(command.log);
+}
+
 void Group::answer(StoreListener& listener) {
   for (std::size_t i = 0; i < commands_.size(); ++i) {
-    Answer& answer = answers_[i];
-    if (auto* const submit = std::get_if<SubmitCommand>(&commands_[i])) {
-      publish(*submit, answer, listener);
-    } else if (auto* const put = std::get_if<PutConsumerCommand>(&commands_[i])) {
-      put->done(answer.status ? Result<std::uint32_t>(answer.consumer)
-                              : tl::unexpected(answer.status.error()));
-    } else if (auto* const remove = std::get_if<RemoveConsumerCommand>(&commands_[i])) {
-      remove->done(answer.status);
+    Answer& given = answers_[i];
+    Command& command = commands_[i];
+    if (auto* const submit = std::get_if<SubmitCommand>(&command)) {
+      publish(*submit, given, listener);
+    } else if (auto* const put = std::get_if<PutConsumerCommand>(&command)) {
+      put->done(given.status ? Result<std::uint32_t>(given.number)
+                             : tl::unexpected(given.status.error()));
+    } else if (auto* const remove = std::get_if<RemoveConsumerCommand>(&command)) {
+      remove->done(given.status);
+    } else if (auto* const copy = std::get_if<WriteCopyCommand>(&command)) {
+      answer(*copy, given, listener);
+    } else if (auto* const hold = std::get_if<PutHoldCommand>(&command)) {
+      hold->done({});
+    } else if (auto* const release = std::get_if<RemoveHoldCommand>(&command)) {
+      release->done({});
+    } else if (auto* const end = std::get_if<EndEpochCommand>(&command)) {
+      for (const LogRecord& log : given.changed->logs) listener.on_copied(log, {});
+      end->done({});
+    } else if (auto* const forget = std::get_if<ForgetLogCommand>(&command)) {
+      answer(*forget, given, listener);
     }
   }
 }
@@ -141,16 +241,36 @@ void Group::publish(SubmitCommand& command, Answer& answer, StoreListener& liste
   command.listener->notify(Published{command.token, batch, std::move(answer.refusals)});
 }
 
+void Group::answer(WriteCopyCommand& command, Answer& answer, StoreListener& listener) {
+  if (!answer.status) return command.done(tl::unexpected(answer.status.error()));
+  CopyWrite& write = command.write;
+  const LogRecord& log = answer.changed->logs.front();
+  if (!write.backfill) {
+    if (write.events && !write.events->empty()) listener.on_committed(std::move(write.events));
+    for (Gap& gap : write.gaps) gap.log = log.no;
+    listener.on_copied(log, write.gaps);
+  }
+  if (answer.changed->has_backfill) listener.on_backfilled(log, answer.changed->backfill);
+  command.done(answer.number);
+}
+
+void Group::answer(ForgetLogCommand& command, Answer& answer, StoreListener& listener) {
+  if (answer.number != 0) listener.on_log_forgotten(answer.number);
+  command.done(answer.status);
+}
+
 void Group::refuse(std::span<Command> commands, const Error& error) {
   const Error answer = as_answer(error);
   for (Command& command : commands) {
-    if (auto* const submit = std::get_if<SubmitCommand>(&command)) {
-      refuse_events(*submit, answer);
-    } else if (auto* const put = std::get_if<PutConsumerCommand>(&command)) {
-      put->done(tl::unexpected(answer));
-    } else if (auto* const remove = std::get_if<RemoveConsumerCommand>(&command)) {
-      remove->done(tl::unexpected(answer));
-    }
+    std::visit(
+        [&](auto& which) {
+          if constexpr (Answered<decltype(which)>) {
+            which.done(tl::unexpected(answer));
+          } else if constexpr (std::is_same_v<std::decay_t<decltype(which)>, SubmitCommand>) {
+            refuse_events(which, answer);
+          }
+        },
+        command);
   }
 }
 

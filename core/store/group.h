@@ -2,6 +2,8 @@
 // each is answered.
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -17,7 +19,7 @@ class Group {
 
   bool on_disk() const { return on_disk_; }
   CommitKind kind() const { return kind_; }
-  bool has_events() const { return !streams_.empty(); }
+  bool has_events() const { return !streams_.empty() || copies_ > 0; }
 
   // Within a transaction, where on_disk() says so.
   Status apply();
@@ -26,33 +28,57 @@ class Group {
   void answer(StoreListener& listener);
   std::uint64_t stored() const { return stored_; }
   std::uint64_t refused() const { return refused_; }
+  const std::vector<std::uint32_t>& forgotten() const { return forgotten_; }  // logs
+  bool full() const { return full_; }  // something was refused for lack of room
 
   // Instead, when the transaction failed: nothing is acknowledged.
   static void refuse(std::span<Command> commands, const Error& error);
 
  private:
+  // What a command has done to logs of others, or of an epoch that has ended.
+  struct Changed {
+    std::vector<LogRecord> logs;  // as they stood then
+    bool has_backfill = false;    // it changed
+    std::optional<BackfillRecord> backfill;
+  };
   struct Answer {
     std::vector<Status> refusals;  // one an event; empty: all are stored
     Status status;
-    std::uint32_t consumer = 0;
+    std::uint32_t number = 0;  // of the consumer or log
+    std::unique_ptr<Changed> changed;
   };
 
+  void plan(const Command& command);
   void plan(const EventView& event);
+  void plan(const CopyWrite& write);
+  void plan_on_disk(CommitKind kind);
+  Status apply(Command& command, Answer& answer);
   Status apply(SubmitCommand& command, Answer& answer);
+  Status apply(WriteCopyCommand& command, Answer& answer);
+  Status apply(PutHoldCommand& command, Answer& answer);
+  Status apply(RemoveHoldCommand& command, Answer& answer);
+  Status apply(SetPinsCommand& command, Answer& answer);
+  Status apply(EndEpochCommand& command, Answer& answer);
+  Status apply(ForgetLogCommand& command, Answer& answer);
   Status apply(PutConsumerCommand& command, Answer& answer);
   Status apply(RemoveConsumerCommand& command, Answer& answer);
   Result<bool> admit(const EventView& event, std::size_t stream);
   void publish(SubmitCommand& command, Answer& answer, StoreListener& listener);
+  void answer(WriteCopyCommand& command, Answer& answer, StoreListener& listener);
+  void answer(ForgetLogCommand& command, Answer& answer, StoreListener& listener);
 
   Database& database_;
   const StoreOptions& options_;
   std::span<Command> commands_;
   std::vector<Answer> answers_;
   std::vector<std::uint32_t> streams_;  // of all events, in order
+  std::vector<std::uint32_t> forgotten_;
   std::size_t next_stream_ = 0;
+  std::size_t copies_ = 0;
   std::uint64_t bytes_ = 0;  // of events for the disk
   std::uint64_t stored_ = 0;
   std::uint64_t refused_ = 0;
+  bool full_ = false;
   bool on_disk_ = false;
   CommitKind kind_ = CommitKind::NoSync;
 };

@@ -1,6 +1,7 @@
 #include "core/store/retention.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace marram::store {
 
@@ -13,8 +14,10 @@ bool has_rule(const StreamOptions& stream) {
   return stream.retain.age || stream.retain.bytes || stream.ttl;
 }
 
-bool has_events(const LogState& log) {
-  return log.record.durability != Durability::Memory && log.record.first <= log.record.head;
+bool has_events(const LogState& log) { return log.record.events > 0; }
+
+bool has_holes(const LogState& log) {
+  return log.record.events != log.record.head + 1 - log.record.first;
 }
 
 Position at(const LogState& log, std::uint64_t seq) { return {log.record.no, seq}; }
@@ -41,7 +44,6 @@ Result<bool> Retention::slice(WallTime now) {
 
 Result<Retention::Cut> Retention::cut_by_rules(LogState& log, WallTime now) {
   const StreamOptions& stream = tables_.streams.streams()[log.stream];
-  const std::uint64_t history = tables_.holds.history(log, now);
   std::uint64_t upto = 0;
   if (stream.retain.age) {
     const auto aged = upto_before(log, now - *stream.retain.age);
@@ -54,7 +56,8 @@ Result<Retention::Cut> Retention::cut_by_rules(LogState& log, WallTime now) {
     if (!over) return tl::unexpected(over.error());
     upto = std::max(upto, *over);
   }
-  upto = std::min(upto, history);
+  // Who holds what is asked only where a rule wants something.
+  if (upto >= log.record.first) upto = std::min(upto, tables_.holds.history(log, now));
   if (!stream.ttl) return Cut{upto};
   const auto dead = upto_before(log, now - *stream.ttl);
   if (!dead) return tl::unexpected(dead.error());
@@ -86,11 +89,11 @@ Result<std::uint64_t> Retention::first_that(const LogState& log, Reached reached
   return low;
 }
 
-Result<std::uint64_t> Retention::upto_before(const LogState& log, WallTime time) {
+Result<std::uint64_t> Retention::upto_before(LogState& log, WallTime time) {
   // Most of the time nothing is that old.
-  const auto oldest = tables_.events.first(at(log, log.record.first), at(log, log.record.head));
+  const auto oldest = first_recorded(log);
   if (!oldest) return tl::unexpected(oldest.error());
-  if (*oldest && (*oldest)->recorded >= time) return (*oldest)->seq - 1;
+  if (*oldest >= time) return log.record.first - 1;
   const auto kept =
       first_that(log, [&](const EventTable::Mark& mark) { return mark.recorded >= time; });
   if (!kept) return tl::unexpected(kept.error());
@@ -99,6 +102,13 @@ Result<std::uint64_t> Retention::upto_before(const LogState& log, WallTime time)
 
 // The events up to the answer, itself included, have at least `bytes`.
 Result<std::uint64_t> Retention::upto_bytes(const LogState& log, std::uint64_t bytes) {
+  if (log.backfilled_bytes() > 0) {
+    const auto reached =
+        tables_.events.reach(at(log, log.record.first), at(log, log.record.head),
+                             {.trimmed = log.trimmed, .bytes = bytes, .rows = kRowsMax});
+    if (!reached) return tl::unexpected(reached.error());
+    return reached->value_or(log.record.head);
+  }
   const auto reached = first_that(
       log, [&](const EventTable::Mark& mark) { return mark.total >= log.trimmed + bytes; });
   if (!reached) return tl::unexpected(reached.error());
@@ -140,36 +150,83 @@ Result<std::uint64_t> Retention::drop_oldest(std::size_t stream, std::uint64_t b
 }
 
 Result<std::uint64_t> Retention::trim(LogState& log, Cut cut, WallTime now) {
-  const std::uint64_t events = log.record.head - log.record.first + 1;
-  const std::uint64_t average = log.record.bytes / events + 1;
-  const std::uint64_t rows = std::clamp<std::uint64_t>(kBytesMax / average, 1, kRowsMax);
-  cut.upto = std::min({cut.upto, log.record.first + rows - 1, log.record.head});
-  const auto last = tables_.events.last(at(log, log.record.first), at(log, cut.upto));
-  if (!last) return tl::unexpected(last.error());
-  auto status = tables_.events.erase(at(log, log.record.first), at(log, cut.upto));
-  if (status) status = note(log, cut, now);
-  if (!status) return tl::unexpected(status.error());
-  const std::uint64_t trimmed = *last ? (*last)->total : log.trimmed;
-  // At least one, so that the caller goes on after a stretch that had no rows.
-  const std::uint64_t freed = std::max<std::uint64_t>(trimmed - log.trimmed, 1);
-  log.trimmed = trimmed;
+  const auto upto = bounded(log, cut.upto);
+  if (!upto) return tl::unexpected(upto.error());
+  cut.upto = *upto;
+  const auto weight = weigh(log, cut.upto);
+  if (!weight) return tl::unexpected(weight.error());
+  if (auto status = note(log, cut, now); !status) return tl::unexpected(status.error());
+  const auto rows = tables_.events.erase(at(log, log.record.first), at(log, cut.upto));
+  if (!rows) return tl::unexpected(rows.error());
+  const std::uint64_t before = log.record.bytes;
+  log.trimmed = std::max(log.trimmed, weight->total);
+  log.record.events -= std::min(log.record.events, *rows);
+  log.record.bytes = before - std::min(before, weight->bytes);
   log.record.first = cut.upto + 1;
-  log.record.bytes = log.total - log.trimmed;
+  if (log.record.whole_from != 0) {
+    log.record.whole_from = std::max(log.record.whole_from, log.record.first);
+  }
+  if (cut.upto == log.record.head) {
+    log.trimmed = log.total;
+    log.record.bytes = 0;
+    log.record.head_id.clear();
+    log.head_moved = false;
+  }
   log.first_recorded.reset();
   tables_.logs.touch(log);
-  return freed;
+  auto status = tables_.copies.raise_filters(log, log.record.first);
+  if (!status) return tl::unexpected(status.error());
+  // At least one, so that the caller goes on after a stretch that had no rows.
+  return std::max<std::uint64_t>(before - log.record.bytes, 1);
+}
+
+// Where a transaction ends at the latest that is to cut up to `upto`.
+Result<std::uint64_t> Retention::bounded(const LogState& log, std::uint64_t upto) {
+  const std::uint64_t average = log.record.bytes / log.record.events + 1;
+  const std::uint64_t rows = std::clamp<std::uint64_t>(kBytesMax / average, 1, kRowsMax);
+  upto = std::min(upto, log.record.head);
+  if (!has_holes(log)) return std::min(upto, log.record.first + rows - 1);
+  const auto reached = tables_.events.reach(
+      at(log, log.record.first), at(log, upto),
+      {.trimmed = log.trimmed, .bytes = std::numeric_limits<std::uint64_t>::max(), .rows = rows});
+  if (!reached) return tl::unexpected(reached.error());
+  return reached->value_or(upto);
+}
+
+Result<EventTable::Weight> Retention::weigh(const LogState& log, std::uint64_t upto) {
+  const Position from = at(log, log.record.first);
+  if (log.backfilled_bytes() > 0) return tables_.events.weigh(from, at(log, upto), log.trimmed);
+  const auto last = tables_.events.last(from, at(log, upto));
+  if (!last) return tl::unexpected(last.error());
+  const std::uint64_t total = *last ? (*last)->total : log.trimmed;
+  return EventTable::Weight{total, total - log.trimmed};
 }
 
 Status Retention::note(LogState& log, Cut cut, WallTime now) {
-  const std::uint32_t no = log.record.no;
-  const std::uint64_t first = log.record.first;
   const std::uint64_t history = std::min(cut.upto, tables_.holds.history(log, now));
-  if (history >= first) {
-    trims_.push_back({no, history + 1, {no, first, history, "retention"}, false});
+  if (history >= log.record.first) {
+    if (auto status = note_history(log, history); !status) return status;
   }
-  if (history == cut.upto) return {};
-  const Gap gap{no, std::max(first, history + 1), cut.upto, cut.reason};
-  trims_.push_back({no, cut.upto + 1, gap, true});
+  return history == cut.upto ? Status() : note_owed(log, cut, history);
+}
+
+Status Retention::note_history(const LogState& log, std::uint64_t upto) {
+  const std::uint32_t no = log.record.no;
+  trims_.push_back({no, upto + 1, {no, log.record.first, upto, "retention"}, false});
+  // Everybody here has been told of what went before.
+  auto status = tables_.gaps.forget(no, upto);
+  if (!status || !log.record.open) return status;
+  return tables_.gaps.add({no, 1, upto, "retention"});
+}
+
+Status Retention::note_owed(const LogState& log, Cut cut, std::uint64_t history) {
+  const std::uint32_t no = log.record.no;
+  const Gap gap{no, std::max(log.record.first, history + 1), cut.upto, cut.reason};
+  const auto rows = tables_.events.count(at(log, gap.from), at(log, gap.to));
+  if (!rows) return tl::unexpected(rows.error());
+  trims_.push_back({no, cut.upto + 1, gap, *rows > 0});
+  if (*rows == 0) return {};
+  if (auto status = tables_.gaps.count(gap.reason, *rows); !status) return status;
   return tables_.gaps.add(gap);
 }
 

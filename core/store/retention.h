@@ -1,14 +1,16 @@
 // Decides which events go, and deletes them, a bounded stretch at a time.
 //
 // History goes for age and bytes of its stream, and when space is needed; what is
-// owed to a durable consumer goes only by the stream's ttl, or as drop_oldest()
-// is asked to, and leaves a gap.
+// owed to a durable consumer or a peer goes only by the stream's ttl, or as drop_oldest()
+// is asked to, and leaves a gap.  History leaves one in a log that this run writes, whose
+// word on what is gone counts everywhere.
 #pragma once
 
 #include <cstdint>
 #include <utility>
 #include <vector>
 
+#include "core/store/copy_table.h"
 #include "core/store/event_table.h"
 #include "core/store/gap_table.h"
 #include "core/store/holds.h"
@@ -31,6 +33,7 @@ class Retention {
     LogTable& logs;
     EventTable& events;
     GapTable& gaps;
+    CopyTable& copies;
     Holds& holds;
   };
   // All outlive the object.
@@ -60,13 +63,17 @@ class Retention {
 
   Result<Cut> cut_by_rules(LogState& log, WallTime now);
   std::uint64_t stream_bytes(std::size_t stream) const;
-  Result<std::uint64_t> upto_before(const LogState& log, WallTime time);
+  Result<std::uint64_t> upto_before(LogState& log, WallTime time);
   Result<std::uint64_t> upto_bytes(const LogState& log, std::uint64_t bytes);
   template <class Reached>
   Result<std::uint64_t> first_that(const LogState& log, Reached reached);
   Result<WallTime> first_recorded(LogState& log);
   Result<std::uint64_t> trim(LogState& log, Cut cut, WallTime now);
+  Result<std::uint64_t> bounded(const LogState& log, std::uint64_t upto);
+  Result<EventTable::Weight> weigh(const LogState& log, std::uint64_t upto);
   Status note(LogState& log, Cut cut, WallTime now);
+  Status note_history(const LogState& log, std::uint64_t upto);
+  Status note_owed(const LogState& log, Cut cut, std::uint64_t history);
 
   Tables tables_;
   std::vector<Trim> trims_;

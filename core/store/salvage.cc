@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/base/ids.h"
+#include "core/event/event.h"
 #include "core/store/schema.h"
 #include "core/store/sqlite.h"
 
@@ -126,39 +127,76 @@ Status Salvage::copy_backwards(std::int64_t down_to) {
   }
 }
 
-// Makes one whole of the parts: logs of which only events are left, numbers that
-// must not be given again, cursors and filters without an owner.
-constexpr const char* kMend = R"sql(
-BEGIN;
+// Makes one whole of the parts: logs of which only events are left, numbers that must not be
+// given again, rows without an owner.  What this node wrote itself and has lost is said to be
+// corrupt; a copy of somebody else's log claims less, so that it is asked for again.
+constexpr const char* kMendLogs = R"sql(
 INSERT OR IGNORE INTO meta VALUES ('node_id', '{0}');
 INSERT INTO log SELECT position >> 40, (SELECT value FROM meta WHERE name = 'node_id'),
-    'salvaged-' || (position >> 40), 'events', 'fsync', min(position & 0xFFFFFFFFFF),
-    max(position & 0xFFFFFFFFFF), 0, max(total), max(recorded)
+    'salvaged-' || (position >> 40), 'events', 'fsync', min(position & {1}), max(position & {1}),
+    min(position & {1}), max(position) - min(position) + 1,
+    max(max(total), 0) + sum(max(-total, 0)), 0, max(max(total), 0), max(recorded), 1
   FROM event WHERE position >> 40 NOT IN (SELECT no FROM log) GROUP BY position >> 40;
-UPDATE log SET head = max(head, coalesce((SELECT max(position) & 0xFFFFFFFFFF FROM event
-    WHERE position BETWEEN no << 40 AND no << 40 | 0xFFFFFFFFFF), 0));
-DELETE FROM cursor WHERE log NOT IN (SELECT no FROM log)
-    OR consumer NOT IN (SELECT no FROM consumer);
-DELETE FROM filter WHERE consumer NOT IN (SELECT no FROM consumer);
-UPDATE cursor SET upto = min(upto, (SELECT head FROM log WHERE no = log));
+UPDATE log SET head = max(head, coalesce((SELECT max(position) & {1} FROM event
+    WHERE position BETWEEN no << 40 AND no << 40 | {1}), 0));
+CREATE TEMP TABLE lost AS SELECT no, events, origin <> (SELECT value FROM meta
+    WHERE name = 'node_id') AS is_copy, events - (SELECT count(*) FROM event
+    WHERE position BETWEEN no << 40 AND no << 40 | {1}) AS missing FROM log;
+DELETE FROM lost WHERE missing <= 0;
+INSERT INTO dropped SELECT 'corrupt', coalesce(sum(missing), 0) FROM lost WHERE NOT is_copy
+  ON CONFLICT DO UPDATE SET events = events + excluded.events;
+UPDATE log SET events = events - (SELECT missing FROM lost WHERE lost.no = log.no)
+  WHERE no IN (SELECT no FROM lost);
 INSERT INTO meta SELECT 'logs', coalesce(max(no), 0) FROM log WHERE true
   ON CONFLICT DO UPDATE SET value = max(value, excluded.value);
 INSERT INTO meta SELECT 'consumers', coalesce(max(no), 0) FROM consumer WHERE true
   ON CONFLICT DO UPDATE SET value = max(value, excluded.value);
-INSERT INTO dropped SELECT 'corrupt', max(0, coalesce(sum(head - first + 1), 0)
-    - (SELECT count(*) FROM event)) FROM log WHERE durability <> 'memory'
-  ON CONFLICT DO UPDATE SET events = events + excluded.events;
-COMMIT;
 )sql";
+
+// Whole again behind the last hole that no gap explains.
+constexpr const char* kMendCopies = R"sql(
+UPDATE log SET whole_from = coalesce((SELECT max(seq) FROM (
+      SELECT position & {0} AS seq, max(coalesce(lag(position & {0}) OVER (ORDER BY position), 0),
+        log.whole_from - 1) AS before
+      FROM event WHERE position BETWEEN no << 40 | whole_from AND no << 40 | {0})
+    WHERE seq - before - 1 > (SELECT coalesce(sum(min("to", seq - 1) - max("from", before + 1) + 1),
+      0) FROM gap WHERE gap.log = log.no AND "from" < seq AND "to" > before)), whole_from)
+  WHERE whole_from > 0 AND no IN (SELECT no FROM lost WHERE is_copy);
+UPDATE log SET head = max(first - 1, coalesce((SELECT max(position) & {0} FROM event
+      WHERE position BETWEEN no << 40 AND no << 40 | {0}), 0),
+    coalesce((SELECT max("to") FROM gap WHERE gap.log = log.no), 0))
+  WHERE whole_from > 0 AND no IN (SELECT no FROM lost WHERE is_copy);
+UPDATE log SET whole_from = head + 1 WHERE whole_from > head + 1;
+UPDATE copy_filter SET "from" = (SELECT head + 1 FROM log WHERE no = log)
+  WHERE log IN (SELECT no FROM lost WHERE is_copy);
+UPDATE backfill SET upto = "from" - 1, "to" = min("to", (SELECT head FROM log WHERE no = log))
+  WHERE log IN (SELECT no FROM lost WHERE is_copy);
+DELETE FROM backfill WHERE "to" < "from" OR log NOT IN (SELECT no FROM log);
+DELETE FROM backfill_filter WHERE log NOT IN (SELECT log FROM backfill);
+DELETE FROM copy_filter WHERE log NOT IN (SELECT no FROM log);
+DELETE FROM hold_log WHERE log NOT IN (SELECT no FROM log)
+    OR NOT EXISTS (SELECT 1 FROM hold WHERE hold.peer = hold_log.peer
+      AND hold.stream = hold_log.stream);
+DELETE FROM cursor WHERE log NOT IN (SELECT no FROM log)
+    OR consumer NOT IN (SELECT no FROM consumer);
+DELETE FROM filter WHERE consumer NOT IN (SELECT no FROM consumer);
+UPDATE cursor SET upto = min(upto, (SELECT head FROM log WHERE no = log));
+)sql";
+
+Status mend(Connection& connection) {
+  constexpr std::int64_t kSeqs = (std::int64_t{1} << Position::kSeqBits) - 1;
+  const std::string sql = fmt::format("BEGIN; {} {} COMMIT;",
+                                      fmt::format(fmt::runtime(kMendLogs), random_hex(16), kSeqs),
+                                      fmt::format(fmt::runtime(kMendCopies), kSeqs));
+  return connection.run(sql.c_str());
+}
 
 Result<SalvageCount> count(Connection& connection) {
   const auto events = connection.number("SELECT count(*) FROM event");
   if (!events) return tl::unexpected(events.error());
-  const auto expected = connection.number(
-      "SELECT coalesce(sum(head - first + 1), 0) FROM log WHERE durability <> 'memory'");
-  if (!expected) return tl::unexpected(expected.error());
-  return SalvageCount{static_cast<std::uint64_t>(*events),
-                      static_cast<std::uint64_t>(std::max<std::int64_t>(*expected - *events, 0))};
+  const auto lost = connection.number("SELECT coalesce(sum(missing), 0) FROM lost");
+  if (!lost) return tl::unexpected(lost.error());
+  return SalvageCount{static_cast<std::uint64_t>(*events), static_cast<std::uint64_t>(*lost)};
 }
 
 Status copy_all(Connection& connection, const std::filesystem::path& damaged) {
@@ -167,7 +205,8 @@ Status copy_all(Connection& connection, const std::filesystem::path& damaged) {
   if (!attach->bind(1, damaged.native()).run()) return {};  // nothing of it reads
   Salvage salvage(connection);
   for (const char* const table :
-       {"meta", "log", "gap", "dropped", "consumer", "filter", "cursor"}) {
+       {"meta", "log", "copy_filter", "backfill", "backfill_filter", "gap", "dropped", "consumer",
+        "filter", "cursor", "hold", "hold_log"}) {
     if (auto status = salvage.copy_table(table); !status) return status;
   }
   return salvage.copy_events();
@@ -184,8 +223,7 @@ Result<SalvageCount> salvage(const std::filesystem::path& damaged,
   if (status)
     status = connection->run("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 2000");
   if (status) status = copy_all(*connection, damaged);
-  const std::string mend = fmt::format(fmt::runtime(kMend), random_hex(16));
-  if (status) status = connection->run(mend.c_str());
+  if (status) status = mend(*connection);
   if (status) status = connection->run("PRAGMA main.wal_checkpoint(TRUNCATE)");
   if (!status) return tl::unexpected(status.error());
   return count(*connection);

@@ -15,7 +15,8 @@ struct SalvageCount {
 
 // `copy` is an empty file, and on disk afterwards.  Logs keep numbers and heads, so
 // that a reader finds gaps where events are missing; consumers keep numbers and
-// cursors.  A file of which nothing can be read gives an empty database.
+// cursors.  Copies of other nodes' logs claim to have no more than what reads.  A file of which
+// nothing can be read gives an empty database.
 //
 // Errors: Io, Full
 Result<SalvageCount> salvage(const std::filesystem::path& damaged,

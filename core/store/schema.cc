@@ -22,11 +22,36 @@ CREATE TABLE log (
   durability TEXT NOT NULL,
   first INTEGER NOT NULL,
   head INTEGER NOT NULL,
+  whole_from INTEGER NOT NULL,
+  events INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
   trimmed INTEGER NOT NULL,
   total INTEGER NOT NULL,
   recorded INTEGER NOT NULL,
+  mixed INTEGER NOT NULL,
   UNIQUE (origin, epoch, stream)
 ) STRICT;
+
+CREATE TABLE copy_filter (
+  log INTEGER NOT NULL,
+  filter TEXT NOT NULL,
+  "from" INTEGER NOT NULL,
+  PRIMARY KEY (log, filter)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE backfill (
+  log INTEGER PRIMARY KEY,
+  "from" INTEGER NOT NULL,
+  "to" INTEGER NOT NULL,
+  upto INTEGER NOT NULL,
+  whole INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE backfill_filter (
+  log INTEGER NOT NULL,
+  filter TEXT NOT NULL,
+  PRIMARY KEY (log, filter)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE event (
   position INTEGER PRIMARY KEY,
@@ -79,6 +104,21 @@ CREATE TABLE cursor (
   log INTEGER NOT NULL,
   upto INTEGER NOT NULL,
   PRIMARY KEY (consumer, log)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hold (
+  peer TEXT NOT NULL,
+  stream TEXT NOT NULL,
+  contact INTEGER NOT NULL,
+  PRIMARY KEY (peer, stream)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hold_log (
+  peer TEXT NOT NULL,
+  stream TEXT NOT NULL,
+  log INTEGER NOT NULL,
+  acked INTEGER NOT NULL,
+  PRIMARY KEY (peer, stream, log)
 ) STRICT, WITHOUT ROWID;
 )sql";
 
@@ -133,6 +173,41 @@ FROM consumer;
                      iso("consumer.created"), iso("consumer.seen"));
 }
 
+std::string mesh_views() {
+  return fmt::format(R"sql(
+CREATE VIEW logs AS SELECT
+  log.no AS no,
+  log.origin AS origin,
+  log.epoch AS epoch,
+  log.stream AS stream,
+  log.durability AS durability,
+  log.first AS first,
+  log.head AS head,
+  nullif(log.whole_from, 0) AS whole_from,
+  log.events AS events,
+  log.bytes AS bytes,
+  {} AS recorded,
+  (SELECT json_group_object(filter, "from") FROM copy_filter
+     WHERE copy_filter.log = log.no) AS filters,
+  (SELECT json_object('from', "from", 'to', "to", 'upto', upto) FROM backfill
+     WHERE backfill.log = log.no) AS backfill
+FROM log;
+
+CREATE VIEW holds AS SELECT
+  hold.peer AS peer,
+  hold.stream AS stream,
+  {} AS contact,
+  (SELECT json_group_object(log.origin || '.' || log.epoch || '.' || log.stream, acked)
+     FROM hold_log JOIN log ON log.no = hold_log.log
+     WHERE hold_log.peer = hold.peer AND hold_log.stream = hold.stream) AS acked,
+  (SELECT coalesce(sum(max(log.head - max(acked, log.first - 1), 0)), 0)
+     FROM hold_log JOIN log ON log.no = hold_log.log
+     WHERE hold_log.peer = hold.peer AND hold_log.stream = hold.stream) AS after_acked
+FROM hold;
+)sql",
+                     iso("log.recorded"), iso("hold.contact"));
+}
+
 struct Setting {
   const char* name;
   const char* value;  // as written
@@ -170,9 +245,9 @@ Status apply(Connection& connection, const Setting& setting) {
 
 Status make_tables(Connection& connection) {
   const std::string sql = fmt::format(
-      "BEGIN IMMEDIATE; {} {} PRAGMA application_id = {}; PRAGMA user_version = {}; "
+      "BEGIN IMMEDIATE; {} {} {} PRAGMA application_id = {}; PRAGMA user_version = {}; "
       "COMMIT;",
-      kTables, views(), kApplicationId, kSchemaVersion);
+      kTables, views(), mesh_views(), kApplicationId, kSchemaVersion);
   return connection.run(sql.c_str());
 }
 

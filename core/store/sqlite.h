@@ -64,6 +64,9 @@ class Statement {
   // For statements without rows: step and reset.
   Status run();
   void reset() { sqlite3_reset(handle_.get()); }
+  // Rows that the last statement of the connection inserted, updated or deleted; to be
+  // asked right after run().
+  std::int64_t changes() const { return sqlite3_changes64(sqlite3_db_handle(handle_.get())); }
 
   std::int64_t number(int column) const { return sqlite3_column_int64(handle_.get(), column); }
   // Borrowed until the next step() or reset(); empty for NULL.

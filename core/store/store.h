@@ -57,12 +57,15 @@ class StoreListener {
   // A CopyWrite to the main copy is committed: `log` is how it stands now (head is the new upto).
   // Events that it brought were told by on_committed() just before; `gaps` are those
   // in the stretch.  Comes before the writer's answer.
+  // Also told, without gaps, of a log of this run that is closed from now on: after end_epoch(),
+  // and after the disk has failed.
   virtual void on_copied(const LogRecord& /*log*/, const std::vector<Gap>& /*gaps*/) {}
   // A backfill moved, ended (empty) or began; its events are not told: below the head readers
   // ask the disk.
   virtual void on_backfilled(const LogRecord& /*log*/,
                              const std::optional<BackfillRecord>& /*backfill*/) {}
-  // A log is forgotten: forget_log() is on disk.  Its number is never used again.
+  // A log is forgotten: forget_log() is on disk, or it was in memory and the disk has failed.
+  // Its number is never used again.
   virtual void on_log_forgotten(std::uint32_t /*log*/) {}
   // A log that this run writes opened, or a copy's first write is about to be told.  Comes
   // before its first on_committed.
@@ -148,7 +151,8 @@ class Store {
     done(no_mesh());
   }
   // Saved with the next commit, or by themselves soon after; a move never goes back
-  // (put_hold() may).  `contact` of the peers is set to `now`.
+  // (put_hold() may), and a log without an entry gets one.  `contact` of the peers is set to
+  // `now`, on disk within a minute.  Moves of holds or logs that are not there are passed over.
   virtual void move_holds(std::vector<HoldMove> /*moves*/, WallTime /*now*/) {}
   // Replaces all pins.  In memory only.
   virtual void set_pins(std::vector<Pin> /*pins*/) {}
@@ -161,17 +165,22 @@ class Store {
   virtual void end_epoch(std::function<void(Status)> done) { done(no_mesh()); }
 
   // Forgets a closed log that has no events: its row, gaps, cursors, backfill and hold entries in
-  // one transaction.  Errors, to `done`: Invalid  it has events, or is open
+  // one transaction; of a log that is not there nothing.  Without it a log is forgotten at the
+  // next open() only if it was in memory, or is this node's own, finished, and the mesh has
+  // never been here (no map_number, no hold).
+  // Errors, to `done`: Invalid  it has events, or is open
   virtual void forget_log(std::uint32_t /*log*/, std::function<void(Status)> done) {
     done(no_mesh());
   }
 
   // Retention, with copies.  History is, of every log, what all durable consumers here, all holds
   // and all pins have had; `retain`, `ttl`, `max_bytes` and `on_full` of the stream of that name
-  // apply to copies as to the node's own logs.  Trimming moves `first` (and whole_from, if it was
-  // below) and records a gap only (a) in this run's open logs, for whatever goes, and (b) anywhere,
-  // for what ttl or drop-oldest took from under a reader or a hold.  read() over a stretch
-  // below `first` of a copy answers no gap for it: nobody here knows what was there.
+  // apply to copies as to the node's own logs.  Nothing of a copy made a moment ago (30 s) is
+  // history, so that the mesh can say for whom it is.  Trimming moves `first` (and whole_from and
+  // the filters' `from`, if they were below) and records a gap only (a) in this run's open logs,
+  // for whatever goes, and (b) anywhere, for what ttl or drop-oldest took from under a reader or a
+  // hold.  read() over a stretch below `first` of a copy answers no gap for it: nobody here knows
+  // what was there.
 
   virtual StoreStatus status() const = 0;
 

@@ -10,9 +10,14 @@ namespace {
 // to its file and those who wait are answered.
 constexpr std::size_t kGroupBytesMax = 8 << 20;
 
-std::size_t bytes_of(const Command& command) {
+std::size_t submitted_bytes(const Command& command) {
   const auto* const submit = std::get_if<SubmitCommand>(&command);
   return submit == nullptr ? 0 : submit->batch->bytes();
+}
+
+std::size_t copied_bytes(const Command& command) {
+  const auto* const copy = std::get_if<WriteCopyCommand>(&command);
+  return copy == nullptr || !copy->write.events ? 0 : copy->write.events->bytes();
 }
 
 }  // namespace
@@ -57,12 +62,17 @@ void Writer::run(std::span<Command> commands) {
   while (!commands.empty()) {
     std::size_t count = 0;
     std::size_t bytes = 0;
-    while (count < commands.size() && bytes < kGroupBytesMax) bytes += bytes_of(commands[count++]);
+    std::size_t submitted = 0;
+    while (count < commands.size() && bytes < kGroupBytesMax) {
+      const Command& command = commands[count++];
+      submitted += submitted_bytes(command);
+      bytes += submitted_bytes(command) + copied_bytes(command);
+    }
     committer_.run(commands.first(count));
     for (const Command& command : commands.first(count)) {
       if (std::holds_alternative<CheckCommand>(command)) committer_.check();
     }
-    queued_bytes_.fetch_sub(bytes);
+    queued_bytes_.fetch_sub(submitted);
     commands = commands.subspan(count);
   }
 }

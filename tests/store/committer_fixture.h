@@ -58,6 +58,21 @@ class CommitterFixture {
     return no;
   }
 
+  Result<std::uint32_t> write(CopyWrite write) {
+    Result<std::uint32_t> answer = fail(Errc::TimedOut, "no answer");
+    run(store::WriteCopyCommand{std::move(write),
+                                [&](Result<std::uint32_t> no) { answer = std::move(no); }});
+    return answer;
+  }
+  // A command with a `done` that is told a Status.
+  template <class Command>
+  Status ask(Command command) {
+    Status answer = fail(Errc::TimedOut, "no answer");
+    command.done = [&](Status status) { answer = std::move(status); };
+    run(std::move(command));
+    return answer;
+  }
+
   void move(std::uint32_t consumer, std::uint32_t log, std::uint64_t upto) {
     run(store::SaveCursorsCommand{{{consumer, log, upto}}});
     clock.pass(std::chrono::milliseconds(200));

@@ -49,6 +49,10 @@ struct Told {
     bool owed;
   };
   std::vector<Trim> trims;
+  // Of copies, as words: "opened 1 0", "events 1 3..7", "copied 1 10", "gap 8..9 lost",
+  // "backfilled 1 5", "backfilled 1 -", "forgotten 1".
+  std::vector<std::string> copies;
+  std::vector<LogRecord> copied;
 
   std::vector<const EventView*> events() const {
     std::vector<const EventView*> all;
@@ -62,11 +66,31 @@ struct Told {
 class RecordingListener : public StoreListener {
  public:
   void on_committed(EventBatchPtr batch) override {
-    told_.with([&](Told& told) { told.batches.push_back(std::move(batch)); });
+    const Position first = batch->events().front().position;
+    const std::string words = "events " + std::to_string(first.log()) + " " +
+                              std::to_string(first.seq()) + ".." +
+                              std::to_string(batch->events().back().position.seq());
+    told_.with([&](Told& told) {
+      told.batches.push_back(std::move(batch));
+      told.copies.push_back(words);
+    });
   }
   void on_log_opened(const LogRecord& log) override {
+    note("opened", log.no, std::to_string(log.head));
     told_.with([&](Told& told) { told.opened.push_back(log); });
   }
+  void on_copied(const LogRecord& log, const std::vector<Gap>& gaps) override {
+    note("copied", log.no, std::to_string(log.head));
+    for (const Gap& gap : gaps) {
+      note("gap", gap.log,
+           std::to_string(gap.from) + ".." + std::to_string(gap.to) + " " + gap.reason);
+    }
+    told_.with([&](Told& told) { told.copied.push_back(log); });
+  }
+  void on_backfilled(const LogRecord& log, const std::optional<BackfillRecord>& backfill) override {
+    note("backfilled", log.no, backfill ? std::to_string(backfill->upto) : "-");
+  }
+  void on_log_forgotten(std::uint32_t log) override { note("forgotten", log, ""); }
   void on_cursors_saved(std::vector<CursorMove> moves) override {
     told_.with(
         [&](Told& told) { told.saved.insert(told.saved.end(), moves.begin(), moves.end()); });
@@ -76,6 +100,9 @@ class RecordingListener : public StoreListener {
     told_.with([&](Told& told) { told.trims.push_back({log, first, gap, owed}); });
   }
 
+  std::vector<std::string> take_copies() {
+    return told_.with([](Told& told) { return std::exchange(told.copies, {}); });
+  }
   std::vector<CursorMove> take_saved() {
     return told_.with([](Told& told) { return std::exchange(told.saved, {}); });
   }
@@ -92,6 +119,11 @@ class RecordingListener : public StoreListener {
   }
 
  private:
+  void note(const std::string& what, std::uint32_t log, const std::string& rest) {
+    const std::string words = what + " " + std::to_string(log) + (rest.empty() ? "" : " ") + rest;
+    told_.with([&](Told& told) { told.copies.push_back(words); });
+  }
+
   Guarded<Told> told_;
   Mailbox<int> saved_;
 };

@@ -4,18 +4,8 @@
 
 namespace marram::mesh {
 
-namespace {
-
 using wire::Begin;
 using wire::WantKind;
-
-std::vector<std::string> names(const std::vector<CopyFilter>& filters) {
-  std::vector<std::string> list;
-  for (const CopyFilter& filter : filters) list.push_back(filter.filter);
-  return list;
-}
-
-}  // namespace
 
 // A gap is recorded when every neighbour that may have the position has been asked: those
 // that announce it, and those that held for this node.
@@ -49,7 +39,7 @@ void Copies::ask_repair(Log& log, Fetch& f, Link& link, std::optional<std::uint6
     request.taken = f.lack->from.seq - 1;
   } else {
     request.all = f.cover.whole();
-    if (!request.all) request.filters = names(f.cover.filters());
+    if (!request.all) request.filters = f.cover.names();
     request.from = {Begin::At::Seq, f.taken + 1, {}};
   }
   if (gap_to) {

@@ -40,12 +40,6 @@ std::vector<Gap> part_of(const std::vector<Gap>& gaps, std::uint64_t after, std:
   return part;
 }
 
-std::vector<std::string> names(const std::vector<CopyFilter>& filters) {
-  std::vector<std::string> list;
-  for (const CopyFilter& filter : filters) list.push_back(filter.filter);
-  return list;
-}
-
 }  // namespace
 
 Copies::Found Copies::find(const Link& link, std::uint64_t number) {
@@ -173,7 +167,7 @@ bool Copies::apply(Fetch& f, Request& request, CopyWrite& write) {
     write.whole_from = f.cover.whole_from();
     return true;
   }
-  if (!f.cover.whole() && names(f.cover.filters()) == request.filters) return false;
+  if (!f.cover.whole() && f.cover.names() == request.filters) return false;
   f.cover.make_filtered(request.filters, f.taken + 1);
   write.whole_from = 0;
   write.filters = f.cover.filters();

@@ -45,6 +45,11 @@ class Coverage {
   bool whole() const { return whole_from_ != 0; }
   std::uint64_t whole_from() const { return whole_from_; }
   const std::vector<CopyFilter>& filters() const { return filters_; }
+  std::vector<std::string> names() const {
+    std::vector<std::string> names;
+    for (const CopyFilter& filter : filters_) names.push_back(filter.filter);
+    return names;
+  }
   // The position from which on everything that matches is there; kNever: the filter is
   // not taken at all.
   std::uint64_t from(const std::string& filter) const;

@@ -6,7 +6,7 @@ namespace marram::mesh {
 
 namespace {
 
-constexpr Duration kExpireEvery = std::chrono::minutes(1);
+constexpr Duration kEndEvery = std::chrono::minutes(1);
 
 }  // namespace
 
@@ -152,7 +152,7 @@ void Custody::flush(Now now, std::set<std::uint32_t>& dirty, Actions& out) {
   dirty_.clear();
   for (const Key& key : std::exchange(ended_, {})) out.push_back(RemoveHold{key.first, key.second});
   if (now.wall >= expire_at_) {
-    expire_at_ = now.wall + kExpireEvery;
+    expire_at_ = now.wall + kEndEvery;
     std::vector<Key> old;
     for (const auto& [key, hold] : holds_) {
       if (!here_.contains(key.first) && now.wall - hold.contact >= options_.away_max &&

@@ -36,7 +36,8 @@ Map::Taken Map::take(wire::MapRecord record, TimePoint now) {
   } else if (record.number <= found->second.record.number) {
     return record.number == found->second.record.number ? Taken::Known : Taken::Old;
   }
-  records_[record.node_id] = {std::move(record), now};
+  Held& held = records_[record.node_id];
+  held = {std::move(record), now};
   ++version_;
   return Taken::New;
 }

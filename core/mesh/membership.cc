@@ -6,7 +6,7 @@ namespace marram::mesh {
 
 namespace {
 
-constexpr Duration kExpireEvery = std::chrono::minutes(1);
+constexpr Duration kForgetEvery = std::chrono::minutes(1);
 
 }  // namespace
 
@@ -140,7 +140,7 @@ std::optional<TimePoint> Membership::wake_at() const {
 }
 
 void Membership::expire(TimePoint now) {
-  expire_at_ = now + kExpireEvery;
+  expire_at_ = now + kForgetEvery;
   std::vector<std::string> gone;
   for (const auto& [id, peer] : peers_) {
     if (!peer.linked && now - peer.seen >= options_.expire) gone.push_back(id);

@@ -19,7 +19,7 @@ Overloaded(Functions...) -> Overloaded<Functions...>;
 
 bool is_name(const std::string& text) { return !text.empty() && text.size() <= wire::kIdBytesMax; }
 
-Status check(const LogId& log, const Link& link) {
+Status check_log(const LogId& log, const Link& link) {
   if (is_name(log.origin) && is_name(log.epoch) && is_name(log.stream)) return {};
   return fail(Errc::Protocol, fmt::format("mesh: {} names a log without origin, epoch or stream",
                                           link.peer().node_id));
@@ -141,7 +141,7 @@ void Mesh::Body::note_announced(const wire::MapRecord& record, Now now) {
 Status Mesh::Body::on(Link& link, wire::Have& have, Now now, Actions& out) {
   const std::string& peer = link.peer().node_id;
   for (const wire::HaveEntry& entry : have.logs) {
-    if (auto status = check(entry.log, link); !status) return status;
+    if (auto status = check_log(entry.log, link); !status) return status;
     Log* const log = know(entry.log, now);
     if (log == nullptr) continue;
     log->have[peer] = entry;
@@ -167,7 +167,7 @@ Status Mesh::Body::on(Link& link, wire::Held& held, Now now, Actions& out) {
     return {};
   }
   for (const wire::HeldEntry& entry : held.logs) {
-    if (auto status = check(entry.log, link); !status) return status;
+    if (auto status = check_log(entry.log, link); !status) return status;
     Log* const log = know(entry.log, now);
     if (log == nullptr) continue;
     copies.on_held(*log, peer);
@@ -177,7 +177,7 @@ Status Mesh::Body::on(Link& link, wire::Held& held, Now now, Actions& out) {
 }
 
 Status Mesh::Body::on(Link& link, wire::Want& want, Now now, Actions&) {
-  if (auto status = check(want.log, link); !status) return status;
+  if (auto status = check_log(want.log, link); !status) return status;
   if (link.is_own_want(want.number) || want.filters.size() > wire::kLinkFiltersMax) {
     return fail(Errc::Protocol, fmt::format("mesh: {} sends a want with number {} and {} filters",
                                             link.peer().node_id, want.number, want.filters.size()));

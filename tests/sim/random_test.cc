@@ -1,0 +1,208 @@
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+
+#include "tests/sim/world/sim_node.h"
+#include "tests/sim/world/world.h"
+
+namespace marram::sim {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// MARRAM_SIM_SEEDS=n for a long run, MARRAM_SIM_FIRST=s to begin at a seed,
+// MARRAM_SIM_TRACE=1 to see what happens.
+std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
+  const char* const text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+struct Faults {
+  bool cuts = false;
+  bool crashes = false;
+  bool backups = false;  // a node comes back from an older image
+  bool joins = false;    // nodes and readers come and go
+  bool full = false;     // a disk is full for a while
+  std::optional<Duration> retain;
+};
+
+// One schedule, all of it from the seed.
+class Schedule {
+ public:
+  Schedule(std::uint64_t seed, const Faults& faults)
+      : faults_(faults),
+        world_({.seed = seed,
+                .latency_max = std::chrono::milliseconds(seed % 5 == 0 ? 200 : 20),
+                .commit_max = std::chrono::milliseconds(seed % 7 == 0 ? 100 : 10),
+                .retain = faults.retain,
+                .codec = seed % 10 == 0,
+                .bytes_per_second = seed % 9 == 0 ? 100'000U : 0U,
+                .trace = number_from("MARRAM_SIM_TRACE", 0) != 0}) {}
+
+  void run() {
+    build();
+    for (int step = 0; step < 40 && !world_.failed(); ++step) {
+      this->step();
+      world_.run_for(Duration(static_cast<std::int64_t>(world_.pick(1'000'000))));
+    }
+    end();
+  }
+
+  World& world() { return world_; }
+
+ private:
+  void build() {
+    const std::size_t count = 3 + world_.pick(world_.pick(4) == 0 ? 8 : 4);
+    for (std::size_t i = 0; i < count; ++i) add();
+    const std::size_t readers = 1 + world_.pick(count);
+    for (std::size_t i = 0; i < readers; ++i) subscribe();
+    if (faults_.retain) {
+      // All have been heard of before history begins to go.
+      for (std::size_t i = 0; i < count; ++i) world_.node(i).publish("t/0");
+      world_.run_for(5s);
+    }
+  }
+
+  void add() {
+    std::vector<std::size_t> dials;
+    const std::size_t index = world_.size();
+    if (index > 0) dials.push_back(world_.pick(2) == 0 ? index - 1 : world_.pick(index));
+    if (index > 1 && world_.pick(3) == 0) dials.push_back(world_.pick(index));
+    world_.add_node(dials);
+    for (const std::size_t other : dials) edges_.emplace_back(index, other);
+  }
+
+  void subscribe() {
+    static const std::vector<std::vector<std::string>> kFilters = {
+        {"#"}, {"t/1"}, {"t/+"}, {"t/1", "t/2"}, {"alarm/#"}, {"t/3", "alarm/1"}};
+    const std::size_t node = world_.pick(world_.size());
+    world_.node(node).subscribe(++reader_, kFilters[world_.pick(kFilters.size())]);
+    readers_.emplace_back(node, reader_);
+  }
+
+  void publish() {
+    SimNode& node = world_.node(world_.pick(world_.size()));
+    const std::string topic =
+        world_.pick(6) == 0 ? "alarm/1" : "t/" + std::to_string(world_.pick(5));
+    const std::size_t bytes = world_.pick(50) == 0 ? 150'000 : world_.pick(400);
+    node.publish(topic, 1 + world_.pick(20), bytes);
+  }
+
+  void step() {
+    for (std::size_t i = world_.pick(4); i > 0; --i) publish();
+    const std::size_t node = world_.pick(world_.size());
+    const std::uint64_t what = world_.pick(12);
+    if (faults_.cuts && what < 2 && !edges_.empty()) {
+      const auto [a, b] = edges_[world_.pick(edges_.size())];
+      world_.cut(a, b, world_.pick(3) == 0);
+    } else if (faults_.cuts && what < 4 && !edges_.empty()) {
+      const auto [a, b] = edges_[world_.pick(edges_.size())];
+      world_.heal(a, b);
+    } else if (faults_.crashes && what < 6 && world_.node(node).up()) {
+      crash(node);
+    } else if (faults_.joins && what == 6) {
+      world_.pick(2) == 0 && world_.size() < 12 ? add() : subscribe();
+    } else if (faults_.joins && what == 7) {
+      SimNode& one = world_.node(node);
+      world_.pick(2) == 0 ? one.listen(900 + node, {"t/#"}) : one.unsubscribe(900 + node);
+    } else if (faults_.full && what == 8) {
+      world_.node(node).set_full(true);
+      world_.at(2s, [this, node] { world_.node(node).set_full(false); });
+    } else if (faults_.backups && what == 9) {
+      images_.emplace_back(node, world_.node(node).backup());
+    }
+  }
+
+  void crash(std::size_t node) {
+    world_.crash(node);
+    const Duration down(static_cast<std::int64_t>(world_.pick(8'000'000)));
+    const bool back = faults_.backups && world_.pick(3) == 0;
+    world_.at(down, [this, node, back] {
+      if (world_.node(node).up()) return;
+      const auto image = std::find_if(images_.begin(), images_.end(),
+                                      [&](const auto& one) { return one.first == node; });
+      if (back && image != images_.end()) world_.node(node).restore(image->second);
+      world_.start(node);
+    });
+  }
+
+  void end() {
+    world_.heal_all();
+    world_.run_for(10s);
+    for (std::size_t i = 0; i < world_.size(); ++i) {
+      world_.node(i).set_full(false);
+      if (!world_.node(i).up()) world_.start(i);
+    }
+    world_.expect(world_.settle(10min), "the mesh does not come to rest");
+    world_.check_delivered();
+    if (faults_.backups) return;
+    std::string list;
+    for (const auto& [reason, count] : world_.gaps) list += fmt::format(" {} {}", count, reason);
+    world_.expect(world_.gaps.empty(), "gaps where custody holds:" + list);
+    if (faults_.cuts || faults_.crashes || faults_.joins || faults_.full) return;
+    world_.expect(world_.crossed == world_.copied,
+                  fmt::format("{} events crossed for {} copies", world_.crossed, world_.copied));
+  }
+
+  Faults faults_;
+  World world_;
+  std::vector<std::pair<std::size_t, std::size_t>> edges_;
+  std::vector<std::pair<std::size_t, std::uint64_t>> readers_;
+  std::vector<std::pair<std::size_t, ModelStore>> images_;
+  std::uint64_t reader_ = 0;
+};
+
+void run_seeds(const char* test, std::uint64_t count, const Faults& faults) {
+  const std::uint64_t first = number_from("MARRAM_SIM_FIRST", 1);
+  const std::uint64_t seeds = number_from("MARRAM_SIM_SEEDS", count);
+  std::uint64_t failures = 0;
+  for (std::uint64_t seed = first; seed < first + seeds && failures < 5; ++seed) {
+    Schedule schedule(seed, faults);
+    schedule.run();
+    if (!schedule.world().failed()) continue;
+    ++failures;
+    FAIL_CHECK(
+        fmt::format("{}\n  replay: MARRAM_SIM_FIRST={} MARRAM_SIM_SEEDS=1 MARRAM_SIM_TRACE=1 "
+                    "marram_test_sim -tc='{}'",
+                    schedule.world().failure(), seed, test));
+  }
+}
+
+TEST_SUITE_BEGIN("sim/random");
+
+TEST_CASE("a steady mesh delivers all, each event once over each link") {
+  run_seeds("a steady mesh*", 100, {});
+}
+
+TEST_CASE("a mesh whose links are cut delivers all, without a gap") {
+  run_seeds("a mesh whose links are cut*", 100, {.cuts = true});
+}
+
+TEST_CASE("a mesh whose nodes crash delivers all, without a gap") {
+  run_seeds("a mesh whose nodes crash*", 100, {.cuts = true, .crashes = true});
+}
+
+TEST_CASE("a mesh that nodes and readers join and leave delivers all, without a gap") {
+  run_seeds("a mesh that nodes and readers*", 100,
+            {.cuts = true, .crashes = true, .joins = true, .full = true});
+}
+
+TEST_CASE("a mesh that forgets history delivers all, without a gap") {
+  run_seeds("a mesh that forgets history*", 100,
+            {.cuts = true, .crashes = true, .full = true, .retain = 3s});
+}
+
+TEST_CASE("a mesh with restored backups delivers what anybody has") {
+  run_seeds("a mesh with restored backups*", 100,
+            {.cuts = true, .crashes = true, .backups = true, .joins = true});
+}
+
+TEST_SUITE_END();
+
+}  // namespace
+
+}  // namespace marram::sim

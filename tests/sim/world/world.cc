@@ -1,0 +1,271 @@
+#include "tests/sim/world/world.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/event/topic.h"
+#include "core/wire/link_codec.h"
+#include "tests/sim/world/sim_node.h"
+
+namespace marram::sim {
+
+namespace {
+
+constexpr WallTime kDay{std::chrono::sys_days{std::chrono::year(2026) / 11 / 24}};
+
+bool is_chatter(const wire::LinkFrame& frame) {
+  return !std::holds_alternative<wire::Ping>(frame) && !std::holds_alternative<wire::Pong>(frame);
+}
+
+std::unique_ptr<EventBatch> copy(const EventBatch& batch,
+                                 const std::vector<std::uint32_t>& indices) {
+  auto made = std::make_unique<EventBatch>();
+  UuidMaker ids;
+  for (const std::uint32_t i : indices) {
+    EventView event = batch.events()[i];
+    event.position = Position(0, event.position.seq());
+    made->add(event, event.time, ids);
+  }
+  return made;
+}
+
+}  // namespace
+
+World::World(WorldOptions options) : options_(options), random_(options.seed) {}
+World::~World() = default;
+
+std::size_t World::add_node(std::vector<std::size_t> dials, mesh::MeshOptions with) {
+  const std::size_t index = nodes_.size();
+  with.node_id = SimNode::id_of(index);
+  with.name = with.node_id;
+  with.addresses = {SimNode::address_of(index)};
+  for (const std::size_t other : dials) with.seeds.push_back(SimNode::address_of(other));
+  if (with.streams.streams().empty()) {
+    StreamOptions alarms{.name = "alarms",
+                         .topics = {"alarm/#"},
+                         .durability = {},
+                         .priority = Priority::High,
+                         .retain = {},
+                         .ttl = {}};
+    with.streams = *StreamTable::make({alarms}, Durability::Fsync);
+  }
+  with.hold_away_max = options_.hold_away_max;
+  nodes_.push_back(std::make_unique<SimNode>(*this, index, std::move(with)));
+  nodes_.back()->start();
+  return index;
+}
+
+void World::trace(const std::string& line) {
+  if (!options_.trace) return;
+  fmt::print(stderr, "{:10.4f} {}\n",
+             static_cast<double>(now_.time_since_epoch().count()) / 1e6 - 3600, line);
+}
+
+void World::expect(bool ok, const std::string& what) {
+  if (ok || failed()) return;
+  failure_ = fmt::format("seed {} at {:.4f} s: {}", options_.seed,
+                         static_cast<double>(now_.time_since_epoch().count()) / 1e6 - 3600, what);
+  trace("FAILED " + what);
+}
+
+void World::at(Duration in, std::function<void()> what) {
+  queue_.push({now_ + in, ++tasks_, std::move(what)});
+}
+
+void World::run_for(Duration time) {
+  const TimePoint end = now_ + time;
+  while (!queue_.empty() && queue_.top().at <= end && !failed()) {
+    Task task = queue_.top();
+    queue_.pop();
+    now_ = std::max(now_, task.at);
+    task.run();
+  }
+  now_ = std::max(now_, end);
+}
+
+bool World::settle(Duration most) {
+  const TimePoint end = now_ + most;
+  while (now_ < end && !failed()) {
+    const std::uint64_t before = chatter;
+    run_for(std::chrono::seconds(10));
+    if (chatter == before) return true;
+  }
+  return false;
+}
+
+mesh::Now World::now(std::size_t node) const {
+  return {now_, kDay + now_.time_since_epoch() + nodes_[node]->clock_offset};
+}
+
+void World::crash(std::size_t index) {
+  trace("crash of " + SimNode::id_of(index));
+  nodes_[index]->crash();
+  for (auto& [id, connection] : connections_) {
+    if (connection.dead) continue;
+    for (int end = 0; end < 2; ++end) {
+      if (connection.ends[end] != index) continue;
+      connection.dead = true;
+      close(id, connection.ends[1 - end], {Errc::Unreachable, "the other end crashed"});
+    }
+  }
+}
+
+void World::start(std::size_t index) {
+  trace("start of " + SimNode::id_of(index));
+  nodes_[index]->start();
+}
+
+void World::cut(std::size_t a, std::size_t b, bool silently) {
+  trace(fmt::format("cut {} {}{}", a, b, silently ? " silently" : ""));
+  cut_.insert(pair(a, b));
+  for (auto& [id, connection] : connections_) {
+    if (connection.dead || pair(connection.ends[0], connection.ends[1]) != pair(a, b)) continue;
+    connection.dead = true;
+    if (silently) continue;
+    close(id, connection.ends[0], {Errc::Unreachable, "cut"});
+    close(id, connection.ends[1], {Errc::Unreachable, "cut"});
+  }
+}
+
+void World::heal(std::size_t a, std::size_t b) {
+  trace(fmt::format("heal {} {}", a, b));
+  cut_.erase(pair(a, b));
+}
+
+void World::heal_all() {
+  trace("heal all");
+  cut_.clear();
+}
+
+void World::close(mesh::SessionId session, std::size_t told, const Error& why) {
+  const std::uint64_t run = nodes_[told]->run();
+  at(Duration(static_cast<std::int64_t>(pick(1000))), [this, session, told, run, why] {
+    if (nodes_[told]->run() == run) nodes_[told]->on_session_down(session, why);
+  });
+}
+
+void World::dial(SimNode& from, const mesh::Dial& dial) {
+  const std::size_t to = std::stoul(dial.address.substr(6));
+  const std::size_t index = from.index();
+  const std::uint64_t run = from.run();
+  const Duration latency(static_cast<std::int64_t>(
+      100 + pick(static_cast<std::uint64_t>(options_.latency_max.count()) + 1)));
+  at(latency, [=, this] {
+    SimNode& dialler = *nodes_[index];
+    if (dialler.run() != run) return;
+    if (to >= nodes_.size() || !nodes_[to]->up() || cut_.contains(pair(index, to))) {
+      dialler.on_dial_failed(dial.address);
+      return;
+    }
+    const mesh::SessionId id = next_session_++;
+    connections_[id] = {{index, to}, {run, nodes_[to]->run()}, {now_, now_}, latency, false};
+    nodes_[to]->on_session_up({id, false, SimNode::address_of(index), SimNode::id_of(index), ""});
+    dialler.on_session_up({id, true, dial.address, SimNode::id_of(to), ""});
+  });
+}
+
+void World::send(SimNode& from, mesh::SessionId session, wire::LinkFrame frame) {
+  const std::size_t bytes = 32 + wire::credit_bytes(frame);
+  const auto* const part = std::get_if<wire::Part>(&frame);
+  if (part != nullptr && part->offset == 0) ++crossed;
+  transmit(from, session, std::move(frame), bytes);
+}
+
+void World::send(SimNode& from, const mesh::SendData& data) {
+  crossed += data.indices.size();
+  wire::Data frame{data.want, data.after, data.upto, copy(*data.batch, data.indices)};
+  const std::size_t bytes = 32 + wire::credit_bytes(wire::LinkFrame(std::move(frame)));
+  wire::Data again{data.want, data.after, data.upto, copy(*data.batch, data.indices)};
+  transmit(from, data.session, std::move(again), bytes);
+}
+
+void World::transmit(SimNode& from, mesh::SessionId session, wire::LinkFrame frame,
+                     std::size_t bytes) {
+  const auto found = connections_.find(session);
+  if (found == connections_.end() || found->second.dead) return;
+  Connection& connection = found->second;
+  const int end = connection.ends[0] == from.index() ? 0 : 1;
+  const std::size_t to = connection.ends[1 - end];
+  ++frames;
+  if (is_chatter(frame)) {
+    ++chatter;
+    if (options_.trace) {
+      trace(fmt::format("{} -> {} frame {} session {}", from.index(), to, frame.index(), session));
+    }
+  }
+  if (options_.codec) {
+    static const Limits limits;
+    wire::LinkDecoder decoder(limits);
+    auto decoded = decoder.decode(wire::encode_link(frame));
+    expect(decoded.has_value(), "a frame that was sent cannot be read");
+    if (!decoded) return;
+    frame = std::move(*decoded);
+  }
+  TimePoint leaves = std::max(now_, connection.free[end]);
+  if (options_.bytes_per_second != 0) {
+    leaves += Duration(static_cast<std::int64_t>(bytes * 1'000'000 / options_.bytes_per_second));
+  }
+  connection.free[end] = leaves;
+  const std::uint64_t run = nodes_[to]->run();
+  const auto held = std::make_shared<wire::LinkFrame>(std::move(frame));
+  at(leaves + connection.latency - now_, [this, session, to, run, held] {
+    const auto still = connections_.find(session);
+    if (still == connections_.end() || still->second.dead || nodes_[to]->run() != run) return;
+    nodes_[to]->on_frame(session, std::move(*held));
+  });
+}
+
+void World::hang_up(SimNode& from, const mesh::HangUp& hang_up) {
+  const auto found = connections_.find(hang_up.session);
+  if (found == connections_.end() || found->second.dead) return;
+  Connection& connection = found->second;
+  const int end = connection.ends[0] == from.index() ? 0 : 1;
+  const std::size_t to = connection.ends[1 - end];
+  const std::uint64_t run = nodes_[to]->run();
+  const mesh::SessionId session = hang_up.session;
+  at(std::max(now_, connection.free[end]) + connection.latency - now_,
+     [this, session, to, run, why = hang_up.why] {
+       connections_[session].dead = true;
+       if (nodes_[to]->run() == run) nodes_[to]->on_session_down(session, why);
+     });
+}
+
+void World::note_stored(const LogId& log, std::uint64_t seq, const std::string& id) {
+  const auto [place, is_new] = positions_.emplace(log.text() + " " + std::to_string(seq), id);
+  expect(is_new || place->second == id,
+         fmt::format("{} {} names {} and {}", log.text(), seq, place->second, id));
+}
+
+void World::note_published(const std::string& id, const LogId& log, std::uint64_t seq) {
+  Published& event = published[id];
+  event.log = log;
+  event.seq = seq;
+  event.acknowledged = true;
+}
+
+void World::check_delivered() {
+  for (const auto& node : nodes_) {
+    if (!node->up()) continue;
+    for (const auto& [reader, interest] : node->readers()) {
+      if (!interest.durable || interest.filters.front().from.at != wire::Begin::At::Seq) continue;
+      for (const auto& [id, event] : published) {
+        if (!event.acknowledged || node->delivered(reader).contains(id)) continue;
+        const bool wanted =
+            std::any_of(interest.filters.begin(), interest.filters.end(),
+                        [&](const auto& filter) { return matches(filter.filter, event.topic); });
+        if (!wanted || node->gap_covers(reader, event.log, event.seq)) continue;
+        const bool somewhere = std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& other) {
+          ModelLog* const log = other->store().find(event.log);
+          return log != nullptr && log->events.contains(event.seq);
+        });
+        // What nobody has cannot be known, after a disk went back.
+        expect(!somewhere,
+               fmt::format("{} ({} {}) never came to reader {} at {}", id, event.log.text(),
+                           event.seq, reader, SimNode::id_of(node->index())));
+      }
+    }
+  }
+}
+
+}  // namespace marram::sim

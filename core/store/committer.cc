@@ -155,6 +155,7 @@ void Committer::tell_unknown() {
     }
     board_.update([&](StoreStatus& status) { Board::put(status, log.record); });
   }
+  listener_.on_told();
 }
 
 void Committer::run(std::span<Command> commands) {
@@ -238,6 +239,7 @@ void Committer::show(const Group& group, bool on_disk, Duration took) {
 
 void Committer::finish(Group& group, bool with_moves) {
   group.answer(listener_);
+  listener_.on_told();
   tell_trims();
   if (with_moves) listener_.on_cursors_saved(moves_.take());
 }

@@ -58,10 +58,11 @@ void Writer::run(std::span<Command> commands) {
     std::size_t count = 0;
     std::size_t bytes = 0;
     while (count < commands.size() && bytes < kGroupBytesMax) bytes += bytes_of(commands[count++]);
-    committer_.run(commands.first(count));
+    // First: nothing is put on top of what may be damaged.
     for (const Command& command : commands.first(count)) {
       if (std::holds_alternative<CheckCommand>(command)) committer_.check();
     }
+    committer_.run(commands.first(count));
     queued_bytes_.fetch_sub(bytes);
     commands = commands.subspan(count);
   }

@@ -44,7 +44,6 @@ class MqttInbound {
 
   // --- on Paho's receiving thread ---
   void on_message(MqttMessage message);
-  void store(const Event& event);
   Status submit_and_wait(const Event& event);
   void refuse(const MqttMessage& message, const std::string& why);
   [[noreturn]] void stay(FaultKind kind, std::string text);

@@ -53,7 +53,7 @@ void Reader::loop() {
     while (box_.take(jobs)) {
       for (const Job& job : jobs) job();
     }
-    if (box_.closed()) break;
+    if (box_.drained()) break;
     box_.wait({});
   }
   events_.reset();

@@ -185,23 +185,6 @@ TEST_CASE("an empty closed log is forgotten, but not while somebody is to be tol
   CHECK(store.submit(1, "alarm/1").batch->events()[0].position == Position(2, 1));
 }
 
-TEST_CASE("filters overlap where some topic matches both") {
-  using store::can_overlap;
-
-  CHECK(can_overlap("a/b", "a/b"));
-  CHECK(can_overlap("a/+", "+/b"));
-  CHECK(can_overlap("a/#", "a"));
-  CHECK(can_overlap("a", "a/#"));
-  CHECK(can_overlap("#", "x/y/z"));
-  CHECK(can_overlap("a/+/c", "a/#"));
-  CHECK(can_overlap("+/+", "a/#"));
-  CHECK_FALSE(can_overlap("a/b", "a/c"));
-  CHECK_FALSE(can_overlap("a/b", "a"));
-  CHECK_FALSE(can_overlap("a", "a/+"));
-  CHECK_FALSE(can_overlap("a/+/c", "a/+/d"));
-  CHECK_FALSE(can_overlap("a/b/#", "a"));
-}
-
 TEST_SUITE_END();
 
 }  // namespace marram::test

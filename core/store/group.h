@@ -42,6 +42,7 @@ class Group {
   Status apply(PutConsumerCommand& command, Answer& answer);
   Status apply(RemoveConsumerCommand& command, Answer& answer);
   Result<bool> admit(const EventView& event, std::size_t stream);
+  bool could_fit(const EventView& event) const;
   void publish(SubmitCommand& command, Answer& answer, StoreListener& listener);
 
   Database& database_;

@@ -140,6 +140,25 @@ TEST_CASE("drop-oldest of one stream leaves the others alone, which refuse meanw
   CHECK(told.batches.back()->events()[0].payload == std::string(1000, 'y'));
 }
 
+TEST_CASE("an event larger than the whole store is refused, and costs nobody anything") {
+  TempDir directory;
+  StreamOptions stream{.name = "telemetry", .topics = {"t/#"}};
+  stream.on_full = OnFull::DropOldest;
+  CommitterFixture store(small_in(directory, {stream}));
+  store.submit(100, "history", 1000);
+  store.put_consumer("c", {{"t/#", {}}});
+  store.submit(100, "t/1", 1000);
+
+  const auto answer = store.submit(1, "t/1", kMaxBytes + 1);
+
+  REQUIRE(answer.results.size() == 1);
+  CHECK(answer.results[0].error().code == Errc::Full);
+  CHECK(store.log(1).first == 1);
+  CHECK(store.log(2).first == 1);
+  CHECK(store.log(2).head == 100);
+  CHECK(store.board.status().dropped.empty());
+}
+
 TEST_CASE("a full store takes consumers and cursors") {
   TempDir directory;
   CommitterFixture store(small_in(directory));

@@ -73,6 +73,8 @@ struct Broker::Body {
   void schedule(Slot& slot);
   void on_tick();
   void sweep();
+  void sweep_soon();
+  void note_member(Slot& slot);
 
   // broker_read.cc
   bool answer_from_memory(Slot& slot, const ReadLog& read, Actions& out);

@@ -233,6 +233,7 @@ void Broker::Body::attach(Slot& slot, SubscriptionId id, const SubscribeOptions&
                          .ack_wait = wanted.ack_wait});
   listener->notify(Opened{id});
   touch(slot);
+  if (slot.durable) sweep_soon();
 }
 
 void Broker::Body::close(SubscriptionId id) {

@@ -225,7 +225,21 @@ TEST_CASE("an idle consumer's cursor follows events that do not match, once a se
 
   REQUIRE(node.store.saves.size() == 1);
   CHECK(node.store.saves.front().front().upto == 50);
-  CHECK_FALSE(node.broker->wake_at().has_value());
+  CHECK(node.broker->wake_at().value() > node.clock.steady + 50min);
+}
+
+TEST_CASE("a consumer with a member is seen again and again, also when nothing moves") {
+  FakeNode node;
+  node.open({.filters = {"a"}, .name = "c"});
+  node.open({.filters = {"a"}, .name = "away"});
+  node.run();
+  node.broker->close_subscription(2);
+
+  node.pass(24h * 31);
+
+  const WallTime now = node.clock.wall_time;
+  CHECK(now - node.store.records.at(1).seen < 3h);
+  CHECK(now - node.store.records.at(2).seen > 24h * 30);
 }
 
 TEST_CASE("settlements of one round become one cursor move") {

@@ -43,6 +43,7 @@ struct Broker::Body {
     Consumer::Member member;
 
     bool with_store = false;  // being made or removed
+    bool unsaved = false;     // the store has an older record than this
     std::deque<PutOff> put_off;
     std::vector<std::shared_ptr<Question>> questions;
 

@@ -242,6 +242,23 @@ TEST_CASE("a consumer with a member is seen again and again, also when nothing m
   CHECK(now - node.store.records.at(2).seen > 24h * 30);
 }
 
+TEST_CASE("filters that could not be stored are stored when they are asked for again") {
+  FakeNode node;
+  node.broker->close_subscription(node.open({.filters = {"a"}, .name = "c"}));
+  node.run();
+  node.store.failing = true;
+  node.open({.filters = {"b"}, .name = "c"});
+  node.run();
+  CHECK(node.words() == "ended:closed ended:io");
+
+  node.store.failing = false;
+  node.open({.filters = {"b"}, .name = "c"});
+  node.run();
+
+  CHECK(node.words() == "opened");
+  CHECK(node.store.records.at(1).filters.front().filter == "b");
+}
+
 TEST_CASE("settlements of one round become one cursor move") {
   FakeNode node;
   const SubscriptionId id = node.open({.filters = {"#"}, .name = "c"});

@@ -235,6 +235,7 @@ void Broker::settle(SubscriptionId id, std::span<const Position> positions, Sett
   Body::Slot* const slot = body_->slot_of(id);
   if (slot == nullptr) return;
   if (how == Settle::Nack) body_->tell_time();
+  delay = std::clamp(delay, Duration(0), Body::kWaitMax);
   slot->consumer->settle(positions, how, delay, body_->now.steady);
   if (slot->durable) body_->sweep_soon();
   body_->touch(*slot);

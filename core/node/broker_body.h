@@ -19,6 +19,9 @@
 namespace marram {
 
 struct Broker::Body {
+  // Until an event comes again: a longer time is as good as never, and would not fit a clock.
+  static constexpr Duration kWaitMax = std::chrono::hours(24 * 365 * 100);
+
   // An answer that waits until it is known how far back some consumers are.
   struct Question {
     std::size_t open = 0;

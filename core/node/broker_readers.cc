@@ -233,7 +233,7 @@ void Broker::Body::attach(Slot& slot, SubscriptionId id, const SubscribeOptions&
   slot.consumer->attach({.in_flight_max = wanted.in_flight_max,
                          .in_flight_bytes_max = std::min(wanted.in_flight_bytes_max,
                                                          options.limits.in_flight_bytes_max),
-                         .ack_wait = wanted.ack_wait});
+                         .ack_wait = std::min(wanted.ack_wait, kWaitMax)});
   listener->notify(Opened{id});
   touch(slot);
   if (slot.durable) sweep_soon();

@@ -259,6 +259,20 @@ TEST_CASE("filters that could not be stored are stored when they are asked for a
   CHECK(node.store.records.at(1).filters.front().filter == "b");
 }
 
+TEST_CASE("the longest ack_wait and delay there are mean never") {
+  FakeNode node;
+  const SubscriptionId id = node.open({.filters = {"#"}, .ack_wait = Duration::max()});
+  node.commit(1, {"a", "b"});
+  node.run();
+  const Position position(1, 2);
+
+  node.broker->settle(id, {&position, 1}, Settle::Nack, Duration::max());
+  node.run();
+  node.pass(1h);
+
+  CHECK(node.words() == "opened 1/1 1/2");
+}
+
 TEST_CASE("settlements of one round become one cursor move") {
   FakeNode node;
   const SubscriptionId id = node.open({.filters = {"#"}, .name = "c"});

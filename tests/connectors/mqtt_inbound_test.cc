@@ -69,6 +69,25 @@ TEST_CASE("what is published outside is stored here under its new topic") {
   }
 }
 
+TEST_CASE("a route takes what several filters match") {
+  for (const MqttVersion version : {MqttVersion::V5, MqttVersion::V311}) {
+    Broker broker("allow_anonymous true\nlog_type all\n");
+    broker.start();
+    PaperBus bus;
+    ConnectorConfig config = config_for(broker.url());
+    config.route.protocol = version;
+    config.route.from = {"a/#", "b/#", "c/+/d/#"};
+    config.route.topic = "cmd/{topic}";
+    Inbound route(bus, config);
+    REQUIRE(eventually([&] { return route.status().state == RouteState::Connected; }));
+    REQUIRE(eventually([&] { return count_in_log(broker, "Sending SUBACK") == 3; }));
+
+    for (const char* topic : {"a/1", "b/1", "c/1/d"}) publish(broker, topic, "x");
+
+    CHECK(eventually([&] { return bus.stored().size() == 3; }));
+  }
+}
+
 TEST_CASE("the broker keeps what is published while the route is away") {
   for (const MqttVersion version : {MqttVersion::V5, MqttVersion::V311}) {
     Broker broker("allow_anonymous true\nlog_type all\n");

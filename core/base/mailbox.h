@@ -112,6 +112,12 @@ class Mailbox {
     return closed_;
   }
 
+  // Closed, and all that was posted before has been taken: nothing comes any more.
+  bool drained() const {
+    const std::lock_guard lock(mutex_);
+    return closed_ && items_.empty();
+  }
+
   int fd() const { return signal_->fd(); }
 
  private:

@@ -111,4 +111,17 @@ bool matches(std::string_view filter, std::string_view topic) {
   }
 }
 
+bool filters_overlap(std::string_view a, std::string_view b) {
+  bool last_a = false;
+  bool last_b = false;
+  while (!last_a && !last_b) {
+    const std::string_view level_a = take_level(a, last_a);
+    const std::string_view level_b = take_level(b, last_b);
+    if (level_a == "#" || level_b == "#") return true;
+    if (level_a != level_b && level_a != "+" && level_b != "+") return false;
+  }
+  // "x/#" matches "x" too.
+  return last_a == last_b || (last_a ? b : a) == "#";
+}
+
 }  // namespace marram

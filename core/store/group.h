@@ -2,6 +2,7 @@
 // each is answered.
 #pragma once
 
+#include <set>
 #include <span>
 #include <vector>
 
@@ -42,6 +43,7 @@ class Group {
   Status apply(PutConsumerCommand& command, Answer& answer);
   Status apply(RemoveConsumerCommand& command, Answer& answer);
   Result<bool> admit(const EventView& event, std::size_t stream);
+  bool could_fit(const EventView& event) const;
   void publish(SubmitCommand& command, Answer& answer, StoreListener& listener);
 
   Database& database_;
@@ -50,6 +52,7 @@ class Group {
   std::vector<Answer> answers_;
   std::vector<std::uint32_t> streams_;  // of all events, in order
   std::size_t next_stream_ = 0;
+  std::set<std::size_t> full_streams_;  // that refuse the rest of this transaction
   std::uint64_t bytes_ = 0;  // of events for the disk
   std::uint64_t stored_ = 0;
   std::uint64_t refused_ = 0;

@@ -47,7 +47,7 @@ void Writer::loop() {
       run(commands);
       committer_.tend(false);
     }
-    if (box_.closed()) break;
+    if (box_.drained()) break;
     box_.wait(committer_.tend(true));
   }
   committer_.close();

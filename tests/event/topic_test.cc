@@ -171,3 +171,29 @@ TEST_CASE("no bytes make the checks fail in another way than by refusing") {
   });
   CHECK(holds);
 }
+
+TEST_CASE("filters overlap where some topic matches both") {
+  CHECK(filters_overlap("a/b", "a/b"));
+  CHECK(filters_overlap("a/+", "+/b"));
+  CHECK(filters_overlap("a/#", "a"));
+  CHECK(filters_overlap("a", "a/#"));
+  CHECK(filters_overlap("#", "x/y/z"));
+  CHECK(filters_overlap("a/+/c", "a/#"));
+  CHECK(filters_overlap("+/+", "a/#"));
+  CHECK(!filters_overlap("a/b", "a/c"));
+  CHECK(!filters_overlap("a/b", "a"));
+  CHECK(!filters_overlap("a", "a/+"));
+  CHECK(!filters_overlap("a/+/c", "a/+/d"));
+  CHECK(!filters_overlap("a/b/#", "a"));
+  CHECK(!filters_overlap("a/b/#", "a/c/#"));
+}
+
+TEST_CASE("filters that match the same topic overlap") {
+  const bool holds = rc::check([] {
+    const std::string a = *tests::any_filter();
+    const std::string b = *tests::any_filter();
+    const std::string topic = *tests::any_topic();
+    if (matches(a, topic) && matches(b, topic)) RC_ASSERT(filters_overlap(a, b));
+  });
+  CHECK(holds);
+}

@@ -73,6 +73,8 @@ Status Committer::open_as_it_is() {
   const std::uint64_t spare =
       disk_.free_bytes() > disk_.reserve_bytes() ? disk_.free_bytes() - disk_.reserve_bytes() : 0;
   auto status = database_->wal().fill(std::min({kWalBytes, options_.max_bytes / 8, spare / 4}));
+  // On a full disk the log stays as it is: what is stored can be read and handed on.
+  if (!status && status.error().code == Errc::Full) status = {};
   if (status) status = database_->room().measure();
   if (!status) database_.reset();
   return status;

@@ -60,17 +60,21 @@ std::vector<ConsumerRecord> Committer::consumers() const {
 }
 
 Status Committer::open_database() {
-  const auto path = options_.data_dir / "marram.db";
-  auto opened = Database::open(path, options_, disk_, clock_.wall());
-  if (!opened && opened.error().code == Errc::Corrupt) {
-    if (auto status = repair(opened.error()); !status) return status;
-    opened = Database::open(path, options_, disk_, clock_.wall());
-  }
+  auto status = open_as_it_is();
+  if (status || status.error().code != Errc::Corrupt) return status;
+  if (status = repair(status.error()); !status) return status;
+  return open_as_it_is();
+}
+
+Status Committer::open_as_it_is() {
+  auto opened = Database::open(options_.data_dir / "marram.db", options_, disk_, clock_.wall());
   if (!opened) return tl::unexpected(opened.error());
   database_ = std::move(*opened);
   const std::uint64_t spare =
       disk_.free_bytes() > disk_.reserve_bytes() ? disk_.free_bytes() - disk_.reserve_bytes() : 0;
   auto status = database_->wal().fill(std::min({kWalBytes, options_.max_bytes / 8, spare / 4}));
+  // On a full disk the log stays as it is: what is stored can be read and handed on.
+  if (!status && status.error().code == Errc::Full) status = {};
   if (status) status = database_->room().measure();
   if (!status) database_.reset();
   return status;

@@ -53,7 +53,7 @@ class Group {
   std::vector<std::uint32_t> streams_;  // of all events, in order
   std::size_t next_stream_ = 0;
   std::set<std::size_t> full_streams_;  // that refuse the rest of this transaction
-  std::uint64_t bytes_ = 0;  // of events for the disk
+  std::uint64_t bytes_ = 0;             // of events for the disk
   std::uint64_t stored_ = 0;
   std::uint64_t refused_ = 0;
   bool on_disk_ = false;

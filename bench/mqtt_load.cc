@@ -208,8 +208,11 @@ class Load {
 
   void turn() {
     std::array<epoll_event, 256> events;
-    const int timeout = options_.rate > 0 ? 0 : 1000;
-    const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout);
+    // Between two messages it sleeps, so that the broker has both cores.
+    const auto pause = options_.rate > 0 ? static_cast<long>(1e9 / options_.rate) : 999'999'999L;
+    const timespec timeout{.tv_sec = 0, .tv_nsec = std::min(pause, 999'999'999L)};
+    const int count =
+        ::epoll_pwait2(epoll_, events.data(), static_cast<int>(events.size()), &timeout, nullptr);
     for (int i = 0; i < count; ++i) {
       const std::size_t index = events[static_cast<std::size_t>(i)].data.u64;
       if (index == options_.connections) {

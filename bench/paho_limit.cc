@@ -1,4 +1,5 @@
-// What Paho C++ can publish by itself: QoS 1, 256 bytes, a window of messages.
+// What Paho C++ can publish by itself: QoS 1, 256 bytes, a window of messages, each with
+// the user properties that a route gives an event (CloudEvents, and who has passed it on).
 //
 //     marram_paho_limit PORT COUNT WINDOW
 //
@@ -42,6 +43,18 @@ class Window : public mqtt::iaction_listener {
   int free_;
 };
 
+mqtt::message_ptr make_message(const std::string& payload) {
+  constexpr auto kUser = mqtt::property::USER_PROPERTY;
+  auto message = mqtt::make_message("paho/limit", payload, 1, false);
+  message->set_properties({{kUser, "id", "019ab5b2-1f0e-7c41-9d8e-0123456789ab"},
+                           {kUser, "time", "2026-01-01T00:00:00.000000Z"},
+                           {kUser, "specversion", "1.0"},
+                           {kUser, "type", "io.marram.event"},
+                           {kUser, "source", "//marram/bench/load-1"},
+                           {kUser, "marram-passed", "0123456789abcdef0123456789abcdef"}});
+  return message;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -63,7 +76,7 @@ int main(int argc, char** argv) {
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < count; ++i) {
     window.take();
-    client.publish(mqtt::make_message("paho/limit", payload, 1, false), nullptr, window);
+    client.publish(make_message(payload), nullptr, window);
   }
   window.wait_for_all(size);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;

@@ -2,12 +2,10 @@
 //
 //     marram_store_bench [--seconds 2] [--rounds 3] [--payload 256] [--dir DIR]
 //
-// Raw is what SQLite does at best: one thread, prepared single-row INSERTs of the
-// same columns into a table without indices, WAL, synchronous=FULL, a WAL file that
-// exists already, and one transaction for each group.  The store adds batches, two
-// threads, positions, room, answers.  `window` is how many groups are under way at
-// a time: with more than one, the writer may put several into one transaction.
-// The last table is the writer's work alone, without threads: its processor time.
+// Raw is bench/raw_sqlite.h; the store adds batches, two threads, positions, room, answers.
+// `window` is how many groups are under way at a time: with more than one, the writer may put
+// several into one transaction. The last table is the writer's work alone, without threads: its
+// processor time.
 #include <fmt/format.h>
 #include <time.h>
 
@@ -18,8 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "bench/raw_sqlite.h"
 #include "core/store/committer.h"
-#include "core/store/sqlite.h"
 #include "core/store/store.h"
 
 namespace marram {
@@ -88,71 +86,6 @@ double run_store(const Plan& plan, std::size_t group, std::size_t window, double
   return rate;
 }
 
-class RawTable {
- public:
-  explicit RawTable(const std::string& file) {
-    sqlite3_open_v2(file.c_str(), &db_,
-                    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
-    run("PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-        "PRAGMA wal_autocheckpoint=2000; PRAGMA secure_delete=OFF; PRAGMA cache_size=-8192;"
-        "CREATE TABLE event (position INTEGER PRIMARY KEY, recorded INTEGER, total INTEGER,"
-        "time INTEGER, expires INTEGER, id ANY, topic TEXT, key TEXT, content_type TEXT,"
-        "client TEXT, headers TEXT, payload BLOB) STRICT");
-    sqlite3_prepare_v2(db_, "INSERT INTO event VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", -1, &insert_,
-                       nullptr);
-  }
-  ~RawTable() {
-    sqlite3_finalize(insert_);
-    sqlite3_close(db_);
-  }
-
-  void run(const char* sql) { sqlite3_exec(db_, sql, nullptr, nullptr, nullptr); }
-
-  void insert(std::int64_t position, const std::string& payload) {
-    const char id[16] = {1, 2, 3};
-    sqlite3_bind_int64(insert_, 1, position);
-    for (int i = 2; i < 5; ++i) sqlite3_bind_int64(insert_, i, 1'764'000'000'000'000 + position);
-    sqlite3_bind_blob(insert_, 6, id, sizeof id, SQLITE_STATIC);
-    sqlite3_bind_text(insert_, 7, "plant/1/line/7/temperature", -1, SQLITE_STATIC);
-    sqlite3_bind_blob(insert_, 12, payload.data(), static_cast<int>(payload.size()), SQLITE_STATIC);
-    sqlite3_step(insert_);
-    sqlite3_reset(insert_);
-  }
-
- private:
-  sqlite3* db_ = nullptr;
-  sqlite3_stmt* insert_ = nullptr;
-};
-
-// Events a second into a table, `group` a transaction.
-double run_raw(const Plan& plan, std::size_t group) {
-  std::filesystem::remove_all(plan.directory);
-  std::filesystem::create_directories(plan.directory);
-  std::int64_t position = std::int64_t{1} << 40;
-  double rate = 0;
-  {
-    RawTable table(plan.directory + "/raw.db");
-    const std::string payload(plan.payload_bytes, 'p');
-    // The blocks of the write-ahead log, before time is taken.
-    for (int i = 0; i < 30'000; ++i) {
-      if (i % 1000 == 0) table.run("BEGIN IMMEDIATE");
-      table.insert(++position, payload);
-      if (i % 1000 == 999) table.run("COMMIT");
-    }
-    std::uint64_t count = 0;
-    const auto begun = SteadyClock::now();
-    while (Seconds(SteadyClock::now() - begun).count() < plan.seconds) {
-      table.run("BEGIN IMMEDIATE");
-      for (std::size_t i = 0; i < group; ++i) table.insert(++position, payload);
-      table.run("COMMIT");
-      count += group;
-    }
-    rate = static_cast<double>(count) / Seconds(SteadyClock::now() - begun).count();
-  }
-  std::filesystem::remove_all(plan.directory);
-  return rate;
-}
-
 double thread_seconds() {
   timespec time{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -189,7 +122,7 @@ void run_writer(const Plan& plan, std::size_t group, std::uint64_t max_bytes) {
     used += thread_seconds() - before;
   }
   const auto all = static_cast<double>(commits);
-  fmt::print("{:>8} {:>10} {:>17.1f} {:>16.2f}\n", group, max_bytes >> 20, used * 1e6 / all,
+  fmt::print("| {} | {} | {:.1f} | {:.2f} |\n", group, max_bytes >> 20, used * 1e6 / all,
              used * 1e6 / all / static_cast<double>(group));
   committer.close();
   std::filesystem::remove_all(plan.directory);
@@ -207,12 +140,14 @@ void compare(const Plan& plan, std::size_t group, std::size_t window) {
   double per_commit = 0;
   for (int round = 0; round < plan.rounds; ++round) {
     // In turns, as machines drift.
-    if (round % 2 == 0) raw.push_back(run_raw(plan, group));
+    if (round % 2 == 0)
+      raw.push_back(raw_rate({plan.directory, plan.payload_bytes, group, plan.seconds}));
     store.push_back(run_store(plan, group, window, &per_commit));
-    if (round % 2 != 0) raw.push_back(run_raw(plan, group));
+    if (round % 2 != 0)
+      raw.push_back(raw_rate({plan.directory, plan.payload_bytes, group, plan.seconds}));
     ratios.push_back(store.back() / raw.back());
   }
-  fmt::print("{:>8} {:>8} {:>12.0f} {:>12.0f} {:>8.2f} {:>14.1f}\n", group, window, median(raw),
+  fmt::print("| {} | {} | {:.0f} | {:.0f} | {:.2f} | {:.1f} |\n", group, window, median(raw),
              median(store), median(ratios), per_commit);
 }
 
@@ -227,14 +162,16 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", plan.rounds)->capture_default_str();
   app.add_option("--payload", plan.payload_bytes, "bytes")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  fmt::print("{:>8} {:>8} {:>12} {:>12} {:>8} {:>14}\n", "group", "window", "raw /s", "store /s",
-             "ratio", "events/commit");
+  fmt::print(
+      "| group | window | raw /s | store /s | ratio | events/commit |\n"
+      "| --- | --- | --- | --- | --- | --- |\n");
   for (const std::size_t group : {1, 10, 100, 1000}) {
     marram::compare(plan, group, 1);
     marram::compare(plan, group, 4);
   }
-  fmt::print("\n{:>8} {:>10} {:>17} {:>16}\n", "group", "max MiB", "writer us/commit",
-             "writer us/event");
+  fmt::print(
+      "\n| group | max MiB | writer us/commit | writer us/event |\n"
+      "| --- | --- | --- | --- |\n");
   for (const std::size_t group : {1, 10, 100, 1000}) {
     marram::run_writer(plan, group, std::uint64_t{8} << 30);
   }

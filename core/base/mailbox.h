@@ -62,6 +62,22 @@ class Mailbox {
     return true;
   }
 
+  // As post(), but an idle reader sleeps on until wake(), or the next post().
+  bool post_quietly(T item) {
+    const std::lock_guard lock(mutex_);
+    if (!closed_) items_.push_back(std::move(item));
+    return !closed_;
+  }
+
+  void wake() {
+    std::shared_ptr<const Signal> wake;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!items_.empty() && std::exchange(idle_, false)) wake = signal_;
+    }
+    if (wake) wake->signal();
+  }
+
   // Swaps everything that waits into `out`, which is cleared first.  False when
   // there was nothing; only then does the next post() signal fd().  Wake-ups that
   // find nothing are possible.
@@ -96,6 +112,12 @@ class Mailbox {
     return closed_;
   }
 
+  // Closed, and all that was posted before has been taken: nothing comes any more.
+  bool drained() const {
+    const std::lock_guard lock(mutex_);
+    return closed_ && items_.empty();
+  }
+
   int fd() const { return signal_->fd(); }
 
  private:
@@ -106,13 +128,17 @@ class Mailbox {
   std::shared_ptr<const Signal> signal_ = std::make_shared<const Signal>();
 };
 
-// One value, set once by another thread.
+// One value, set once by another thread, which sees to it that this lives until
+// set() has returned.
 template <class T>
 class Handoff {
  public:
   void set(T value) {
-    const std::lock_guard lock(mutex_);
-    value_ = std::move(value);
+    {
+      const std::lock_guard lock(mutex_);
+      value_ = std::move(value);
+    }
+    // Without the lock, so that who waits does not wake up to wait for it.
     ready_.notify_one();
   }
 

@@ -58,7 +58,9 @@ class RemoteClient : public Client {
                                                 "again, or raise limits.queued_bytes_max)",
                                                 bytes_text(before), options_.endpoint));
     }
-    if (io_->post(client::SubmitCommand{std::move(batch), std::move(listener), token})) return {};
+    client::Command command = client::SubmitCommand{std::move(batch), std::move(listener), token};
+    if (io_->offer(command)) return {};
+    batch = std::move(std::get<client::SubmitCommand>(command).batch);
     queued.fetch_sub(bytes);
     return tl::unexpected(closed());
   }

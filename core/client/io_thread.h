@@ -71,8 +71,10 @@ class IoThread {
   // Ends in order, as far as the node answers in time, and joins the thread.
   void stop();
 
-  // Gives the command back after the end.
+  // False, and the command is dropped, after the end.
   bool post(Command command) { return mailbox_.post(std::move(command)); }
+  // As post(), but after the end `command` is left as it was.
+  bool offer(Command& command) { return mailbox_.offer(command); }
   bool ready() const { return ready_.load(std::memory_order_relaxed); }
   std::atomic<std::size_t>& queued_bytes() { return queued_bytes_; }
 

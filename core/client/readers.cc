@@ -8,6 +8,12 @@
 
 namespace marram::client {
 
+namespace {
+
+Error closed_by_user() { return {Errc::Closed, "client: the subscription was closed"}; }
+
+}  // namespace
+
 void Readers::open(SubscriptionId id, SubscribeOptions options, ListenerPtr listener,
                    TimePoint now) {
   Reader& reader = readers_[id];
@@ -82,12 +88,14 @@ void Readers::send(std::vector<std::string>& out) {
 void Readers::close(SubscriptionId id) {
   const auto found = readers_.find(id);
   if (found == readers_.end()) return;
+  if (found->second.closing) return;
   if (found->second.state != State::Waiting) {
     send_acks(id, found->second);
     out_.push_back(wire::encode(wire::Close{id}));
+    found->second.closing = true;
     return;
   }
-  on_ended({id, {Errc::Closed, "client: the subscription was closed"}});
+  on_ended({id, closed_by_user()});
 }
 
 void Readers::start() {
@@ -99,11 +107,14 @@ void Readers::stop() {
   in_session_ = false;
   out_.clear();
   acked_.clear();
+  std::vector<SubscriptionId> closed;  // the node need not be asked again
   for (auto& [id, reader] : readers_) {
+    if (reader.closing) closed.push_back(id);
     if (!reader.options.name.empty()) reader.settled.insert(reader.acks.begin(), reader.acks.end());
     reader.acks.clear();
     reader.state = State::Waiting;
   }
+  for (const SubscriptionId id : closed) on_ended({id, closed_by_user()});
 }
 
 void Readers::close_all() {

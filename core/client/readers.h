@@ -56,6 +56,7 @@ class Readers {
     TimePoint asked;
     State state = State::Waiting;
     bool known = false;                                           // Opened has been told
+    bool closing = false;                                         // the node is asked to end it
     std::size_t changes = 0;                                      // not answered yet
     WallTime resume{};                                            // where an ephemeral one goes on
     std::unordered_map<std::uint32_t, std::uint64_t> handed_out;  // per log, the highest seq

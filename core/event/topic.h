@@ -29,7 +29,7 @@ Status check_name(std::string_view what, std::string_view name, const Limits& li
 // Whether valid `filter` matches valid `topic`, level by level.
 bool matches(std::string_view filter, std::string_view topic);
 
-// Whether some topic may match both valid filters.
+// Whether some topic matches both valid filters; rather yes than no where '$' is in play.
 bool overlaps(std::string_view a, std::string_view b);
 
 // Whether valid `wide` matches every topic that valid `narrow` matches.

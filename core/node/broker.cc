@@ -10,6 +10,7 @@ namespace marram {
 namespace {
 
 constexpr Duration kSweepEvery = std::chrono::seconds(1);
+constexpr Duration kSeenEvery = std::chrono::hours(1);
 constexpr std::size_t kSweepSlots = 256;
 
 }  // namespace
@@ -64,8 +65,7 @@ void Broker::Body::on_committed(const EventBatchPtr& batch) {
 void Broker::Body::deliver(const EventBatchPtr& batch) {
   tell_time();
   tail.push(batch, ranges);
-  sweep_left = slots.size();
-  if (!sweep_at && durable > 0) sweep_at = now.steady + kSweepEvery;
+  sweep_soon();
   if (!filters.empty()) match(batch);
 }
 
@@ -216,9 +216,18 @@ void Broker::Body::on_tick() {
   if (sweep_at && *sweep_at <= now.steady) sweep();
 }
 
+void Broker::Body::sweep_soon() {
+  sweep_left = slots.size();
+  if (durable == 0) return;
+  const TimePoint soon = now.steady + kSweepEvery;
+  sweep_at = std::min(sweep_at.value_or(soon), soon);
+}
+
 // Some durable consumers a second: idle cursors move on, without a write a commit.
+// All of them at least once an hour, for the sake of those with a member.
 void Broker::Body::sweep() {
   Actions todo;
+  if (sweep_left == 0) sweep_left = slots.size();
   for (std::size_t i = 0; i < kSweepSlots && sweep_left > 0; ++i, --sweep_left) {
     sweep_next = sweep_next + 1 < slots.size() ? sweep_next + 1 : 0;
     Slot* const slot = slots.empty() ? nullptr : slots[sweep_next].get();
@@ -226,9 +235,17 @@ void Broker::Body::sweep() {
     slot->meter.sample(slot->consumer->settled(), now.steady);
     slot->consumer->save_idle(todo);
     carry_out(*slot, todo);
+    note_member(*slot);
   }
   sweep_at.reset();
-  if (sweep_left > 0) sweep_at = now.steady + kSweepEvery;
+  if (durable > 0) sweep_at = now.steady + (sweep_left > 0 ? kSweepEvery : kSeenEvery);
+}
+
+// Who has a member holds events back, also when its cursor stands still for long.
+void Broker::Body::note_member(Slot& slot) {
+  if (slot.id == 0 || now.wall - slot.record.seen < kSeenEvery) return;
+  slot.record.seen = now.wall;
+  put(slot, [](const Status&) {});
 }
 
 void Broker::settle(SubscriptionId id, std::span<const Position> positions, Settle how,
@@ -236,9 +253,9 @@ void Broker::settle(SubscriptionId id, std::span<const Position> positions, Sett
   Body::Slot* const slot = body_->slot_of(id);
   if (slot == nullptr) return;
   if (how == Settle::Nack) body_->tell_time();
+  delay = std::clamp(delay, Duration(0), Body::kWaitMax);
   slot->consumer->settle(positions, how, delay, body_->now.steady);
-  body_->sweep_left = body_->slots.size();
-  if (!body_->sweep_at && slot->durable) body_->sweep_at = body_->now.steady + kSweepEvery;
+  if (slot->durable) body_->sweep_soon();
   body_->touch(*slot);
 }
 

@@ -20,6 +20,9 @@
 namespace marram {
 
 struct Broker::Body {
+  // Until an event comes again: a longer time is as good as never, and would not fit a clock.
+  static constexpr Duration kWaitMax = std::chrono::hours(24 * 365 * 100);
+
   // An answer that waits until it is known how far back some consumers are.
   struct Question {
     std::size_t open = 0;
@@ -44,6 +47,7 @@ struct Broker::Body {
     Consumer::Member member;
 
     bool with_store = false;  // being made or removed
+    bool unsaved = false;     // the store has an older record than this
     std::deque<PutOff> put_off;
     std::vector<std::shared_ptr<Question>> questions;
 
@@ -78,6 +82,8 @@ struct Broker::Body {
   void schedule(Slot& slot);
   void on_tick();
   void sweep();
+  void sweep_soon();
+  void note_member(Slot& slot);
 
   // broker_copies.cc
   bool is_copy(const EventBatch& batch) const;

@@ -158,7 +158,7 @@ void Broker::Body::on_made(std::uint32_t index, std::uint64_t uid, Result<std::u
 
 void Broker::Body::resume_durable(Slot& slot, SubscriptionId id, const SubscribeOptions& wanted,
                                   const ListenerPtr& listener) {
-  bool news = now.wall - slot.record.seen > std::chrono::hours(1);
+  bool news = slot.unsaved || now.wall - slot.record.seen > std::chrono::hours(1);
   if (!wanted.filters.empty()) {
     const auto before = slot.consumer->filters().filters();
     set_filters(slot, wanted.filters);
@@ -219,10 +219,13 @@ void Broker::Body::set_filters(Slot& slot, const std::vector<std::string>& wante
 void Broker::Body::put(Slot& slot, std::function<void(Status)> done) {
   ConsumerRecord record = slot.record;
   record.filters = slot.consumer->filters().filters();
+  slot.unsaved = true;
   store.put_consumer(std::move(record), [this, index = slot.index, uid = slot.uid,
                                          done = std::move(done)](Result<std::uint32_t> no) {
     post([this, index, uid, done, no = std::move(no)] {
-      if (still(index, uid) == nullptr) return;
+      Slot* const stored = still(index, uid);
+      if (stored == nullptr) return;
+      stored->unsaved = !no;
       done(no ? Status() : tl::unexpected(no.error()));
     });
   });
@@ -236,9 +239,10 @@ void Broker::Body::attach(Slot& slot, SubscriptionId id, const SubscribeOptions&
   slot.consumer->attach({.in_flight_max = wanted.in_flight_max,
                          .in_flight_bytes_max = std::min(wanted.in_flight_bytes_max,
                                                          options.limits.in_flight_bytes_max),
-                         .ack_wait = wanted.ack_wait});
+                         .ack_wait = std::min(wanted.ack_wait, kWaitMax)});
   listener->notify(Opened{id});
   touch(slot);
+  if (slot.durable) sweep_soon();
 }
 
 void Broker::Body::close(SubscriptionId id) {

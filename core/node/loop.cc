@@ -27,7 +27,7 @@ void Loop::stop(Task last) {
 void Loop::run() {
   for (;;) {
     const bool busy = run_tasks();
-    if (!busy && mailbox_.closed() && !run_tasks()) break;
+    if (!busy && mailbox_.drained()) break;
     const TimePoint now = clock_.now();
     if (const auto wake = broker_->wake_at(); wake && *wake <= now) broker_->on_tick();
     poll(run_parts(now) || busy);

@@ -47,6 +47,9 @@ class Loop {
 
   // False, and the task is dropped, after stop().
   bool post(Task task) { return mailbox_.post(std::move(task)); }
+  // The same, for a task that has time until wake(), or the next post().
+  void post_quietly(Task task) { mailbox_.post_quietly(std::move(task)); }
+  void wake() { mailbox_.wake(); }
 
   // `broker` and `parts` outlive stop().
   void start(Broker& broker, std::vector<LoopPart*> parts);

@@ -11,7 +11,8 @@ void StoreEvents::on_committed(EventBatchPtr batch) {
   const std::size_t bytes = Tail::cost(*batch);
   if (queued_bytes_.load() + bytes > bytes_max_ && queued_bytes_.load() > 0) return drop(*batch);
   queued_bytes_ += bytes;
-  loop_.post([this, batch = std::move(batch), bytes] {
+  // Who waits for the answer is woken up first: on_told() comes after it.
+  loop_.post_quietly([this, batch = std::move(batch), bytes] {
     queued_bytes_ -= bytes;
     broker_->on_committed(batch);
   });

@@ -30,6 +30,7 @@ class StoreEvents : public StoreListener {
   void on_log_opened(const LogRecord& log) override;
   void on_cursors_saved(std::vector<CursorMove> moves) override;
   void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed) override;
+  void on_told() override { loop_.wake(); }
 
  private:
   struct Dropped {

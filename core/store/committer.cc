@@ -73,18 +73,22 @@ MeshRecords Committer::mesh_records() const {
 }
 
 Status Committer::open_database() {
-  const auto path = options_.data_dir / "marram.db";
-  auto opened = Database::open(path, options_, disk_, clock_.wall());
-  if (!opened && opened.error().code == Errc::Corrupt) {
-    if (auto status = repair(opened.error()); !status) return status;
-    opened = Database::open(path, options_, disk_, clock_.wall());
-  }
+  auto status = open_as_it_is();
+  if (status || status.error().code != Errc::Corrupt) return status;
+  if (status = repair(status.error()); !status) return status;
+  return open_as_it_is();
+}
+
+Status Committer::open_as_it_is() {
+  auto opened = Database::open(options_.data_dir / "marram.db", options_, disk_, clock_.wall());
   if (!opened) return tl::unexpected(opened.error());
   database_ = std::move(*opened);
   database_->holds().set_pins(pins_);
   const std::uint64_t spare =
       disk_.free_bytes() > disk_.reserve_bytes() ? disk_.free_bytes() - disk_.reserve_bytes() : 0;
   auto status = database_->wal().fill(std::min({kWalBytes, options_.max_bytes / 8, spare / 4}));
+  // On a full disk the log stays as it is: what is stored can be read and handed on.
+  if (!status && status.error().code == Errc::Full) status = {};
   if (status) status = database_->room().measure();
   if (!status) database_.reset();
   return status;
@@ -172,6 +176,7 @@ void Committer::tell_unknown() {
     board_.update([&](StoreStatus& status) { Board::put(status, log.record); });
   }
   ended_.clear();
+  listener_.on_told();
 }
 
 void Committer::tell_unknown(const LogState& log, std::uint64_t known) {
@@ -303,6 +308,7 @@ void Committer::show(const Group& group, bool on_disk, Duration took) {
 
 void Committer::finish(Group& group, bool with_moves) {
   group.answer(listener_);
+  listener_.on_told();
   tell_trims();
   if (with_moves) take_moves();
 }

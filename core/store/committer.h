@@ -75,6 +75,7 @@ class Committer {
  private:
   bool ensure_open();
   Status open_database();
+  Status open_as_it_is();
   Status reopen();
   Status repair(const Error& damage);
   void give_up(const Error& error);

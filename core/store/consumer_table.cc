@@ -222,6 +222,7 @@ Status ConsumerTable::move(const CursorMove& move, WallTime now) {
   upto = move.upto;
   if (now - consumer.seen > kSeenEvery) {
     consumer.seen = now;
+    ++lowered_;  // one that was idle for too long holds again
     auto status =
         see_.bind(1, std::int64_t{consumer.no}).bind(2, now.time_since_epoch().count()).run();
     if (!status) return status;

@@ -70,7 +70,7 @@ void Group::plan(const EventView& event) {
   streams_.push_back(static_cast<std::uint32_t>(stream));
   const Durability durability = *options_.streams.streams()[stream].durability;
   if (durability == Durability::Fsync) kind_ = CommitKind::Sync;
-  if (durability != Durability::Memory) bytes_ += stored_bytes(event.bytes());
+  if (durability != Durability::Memory && could_fit(event)) bytes_ += stored_bytes(event.bytes());
   // The first event of a stream in memory makes its log, which is on disk.
   on_disk_ = on_disk_ || durability != Durability::Memory || database_.logs().opens(stream);
 }
@@ -108,7 +108,17 @@ Status Group::apply(Command& command, Answer& answer) {
 
 Result<bool> Group::admit(const EventView& event, std::size_t stream) {
   if (*options_.streams.streams()[stream].durability == Durability::Memory) return true;
-  return database_.admit(stored_bytes(event.bytes()), stream);
+  if (!could_fit(event)) return false;
+  // What comes behind a refused event does not overtake it, small as it may be.
+  if (full_streams_.contains(stream)) return false;
+  const auto admitted = database_.admit(stored_bytes(event.bytes()), stream);
+  if (admitted && !*admitted) full_streams_.insert(stream);
+  return admitted;
+}
+
+// What is larger than the whole store must not cost others what is in it.
+bool Group::could_fit(const EventView& event) const {
+  return stored_bytes(event.bytes()) <= options_.max_bytes;
 }
 
 Status Group::apply(SubmitCommand& command, Answer& answer) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -63,6 +64,7 @@ class Group {
   Status apply(PutConsumerCommand& command, Answer& answer);
   Status apply(RemoveConsumerCommand& command, Answer& answer);
   Result<bool> admit(const EventView& event, std::size_t stream);
+  bool could_fit(const EventView& event) const;
   void publish(SubmitCommand& command, Answer& answer, StoreListener& listener);
   void answer(WriteCopyCommand& command, Answer& answer, StoreListener& listener);
   void answer(ForgetLogCommand& command, Answer& answer, StoreListener& listener);
@@ -75,7 +77,8 @@ class Group {
   std::vector<std::uint32_t> forgotten_;
   std::size_t next_stream_ = 0;
   std::size_t copies_ = 0;
-  std::uint64_t bytes_ = 0;  // of events for the disk
+  std::set<std::size_t> full_streams_;  // that refuse the rest of this transaction
+  std::uint64_t bytes_ = 0;             // of events for the disk
   std::uint64_t stored_ = 0;
   std::uint64_t refused_ = 0;
   bool full_ = false;

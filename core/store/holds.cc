@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/event/topic.h"
+
 namespace marram::store {
 
 namespace {
@@ -10,28 +12,7 @@ namespace {
 constexpr Duration kCachedFor = std::chrono::milliseconds(100);
 constexpr Duration kNewFor = std::chrono::seconds(30);
 
-std::string_view take_level(std::string_view& rest, bool& more) {
-  const std::size_t slash = rest.find('/');
-  more = slash != std::string_view::npos;
-  const std::string_view level = rest.substr(0, slash);
-  rest.remove_prefix(more ? slash + 1 : rest.size());
-  return level;
-}
-
 }  // namespace
-
-bool can_overlap(std::string_view a, std::string_view b) {
-  bool more_a = true;
-  bool more_b = true;
-  while (more_a && more_b) {
-    const std::string_view level_a = take_level(a, more_a);
-    const std::string_view level_b = take_level(b, more_b);
-    if (level_a == "#" || level_b == "#") return true;
-    if (level_a != level_b && level_a != "+" && level_b != "+") return false;
-  }
-  // "x/#" matches "x" too.
-  return more_a == more_b || (more_a ? a : b) == "#";
-}
 
 Holds::Holds(ConsumerTable& consumers, const HoldTable& peers, const StreamTable& streams,
              Duration idle_max)
@@ -52,7 +33,7 @@ void Holds::find_concerns(StoredConsumer& consumer) const {
     bool concerned = stream.topics.empty() && !filters.empty();  // takes what no other does
     for (const std::string& topics : stream.topics) {
       concerned = concerned || std::any_of(filters.begin(), filters.end(), [&](const auto& filter) {
-                    return can_overlap(filter.filter, topics);
+                    return overlaps(filter.filter, topics);
                   });
     }
     consumer.concerns.push_back(concerned);

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -14,9 +13,6 @@
 #include "core/store/log_table.h"
 
 namespace marram::store {
-
-// Whether some topic matches both filters.
-bool can_overlap(std::string_view a, std::string_view b);
 
 class Holds {
  public:

@@ -13,12 +13,12 @@ constexpr auto kForEver = std::chrono::steady_clock::time_point::max();
 
 Error closed() { return {Errc::Closed, "store: closed (open it again)"}; }
 
-// The events of such a log have never been on disk.
-ReadResult read_memory(const LogRecord& log, std::uint64_t after) {
+// Nothing of the log is on disk.
+ReadResult read_nothing(const LogRecord& log, std::uint64_t after, const char* reason) {
   ReadResult result;
   result.batch = std::make_shared<EventBatch>();
   result.upto = std::max(log.head, after);
-  if (after < log.head) result.gaps.push_back({log.no, after + 1, log.head, "memory"});
+  if (after < log.head) result.gaps.push_back({log.no, after + 1, log.head, reason});
   return result;
 }
 
@@ -53,7 +53,7 @@ void Reader::loop() {
     while (box_.take(jobs)) {
       for (const Job& job : jobs) job();
     }
-    if (box_.closed()) break;
+    if (box_.drained()) break;
     box_.wait({});
   }
   events_.reset();
@@ -95,10 +95,13 @@ void Reader::resume() { resumed_->set(true); }
 
 Result<ReadResult> Reader::read(const Store::ReadRequest& request) {
   const auto log = board_.log(request.log);
-  if (log && is_memory(*log)) return read_memory(*log, request.after);
+  if (log && is_memory(*log)) return read_nothing(*log, request.after, "memory");
   const auto events = open();
   if (!events) return tl::unexpected(events.error());
   auto result = (*events)->read(request);
+  // A log that was empty when the database was opened again has been forgotten there.
+  const bool forgotten = !result && result.error().code == Errc::NotFound && log && !log->open;
+  if (forgotten) return read_nothing(*log, request.after, "retention");
   if (!result) drop(result.error());
   return result;
 }

@@ -75,6 +75,8 @@ class StoreListener {
   // Events below `first` of a log are gone.  `owed`: not history, but dropped from
   // under a durable reader, for gap.reason.
   virtual void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed) = 0;
+  // What on_committed() told may be looked at now: its submitters have been answered.
+  virtual void on_told() {}
 };
 
 class Store {

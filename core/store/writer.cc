@@ -52,7 +52,7 @@ void Writer::loop() {
       run(commands);
       committer_.tend(false);
     }
-    if (box_.closed()) break;
+    if (box_.drained()) break;
     box_.wait(committer_.tend(true));
   }
   committer_.close();
@@ -68,10 +68,11 @@ void Writer::run(std::span<Command> commands) {
       submitted += submitted_bytes(command);
       bytes += submitted_bytes(command) + copied_bytes(command);
     }
-    committer_.run(commands.first(count));
+    // First: nothing is put on top of what may be damaged.
     for (const Command& command : commands.first(count)) {
       if (std::holds_alternative<CheckCommand>(command)) committer_.check();
     }
+    committer_.run(commands.first(count));
     queued_bytes_.fetch_sub(submitted);
     commands = commands.subspan(count);
   }

@@ -19,14 +19,6 @@ nlohmann::ordered_json headers_json(std::string_view packed) {
   return list;
 }
 
-bool is_utf8(std::string_view text) {
-  std::size_t at = 0;
-  while (at < text.size()) {
-    if (!next_code_point(text, at)) return false;
-  }
-  return true;
-}
-
 // Whatever could drive a terminal becomes \x1b.
 std::string escaped(std::string_view text) {
   std::string out;

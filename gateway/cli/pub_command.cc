@@ -19,8 +19,6 @@ namespace marram::cli {
 
 namespace {
 
-constexpr std::size_t kPayloadBytesMax = std::size_t{1} << 30;
-
 struct Options {
   ConnectionOptions connection;
   Event event;
@@ -57,9 +55,14 @@ Result<std::unique_ptr<PayloadSource>> open_source(const Options& options, const
     return std::make_unique<RepeatedPayload>(options.message, options.count);
   }
   auto payload = options.file.empty() || options.file == "-"
-                     ? read_stdin(kPayloadBytesMax)
-                     : read_file(options.file, kPayloadBytesMax);
-  if (!payload) return fail(payload.error().code, "pub: " + payload.error().message);
+                     ? read_stdin(limits.payload_bytes_max)
+                     : read_file(options.file, limits.payload_bytes_max);
+  if (!payload) {
+    const bool too_large = payload.error().code == Errc::TooLarge;
+    return fail(payload.error().code,
+                fmt::format("pub: {}{}", payload.error().message,
+                            too_large ? " (raise limits.payload_bytes_max)" : ""));
+  }
   return std::make_unique<RepeatedPayload>(std::move(*payload), options.count);
 }
 

@@ -1,6 +1,7 @@
 // marram run: the daemon.
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
@@ -38,6 +39,25 @@ Result<std::vector<RouteOptions>> fetch_secrets(const Config& config) {
     routes.push_back(std::move(*complete));
   }
   return routes;
+}
+
+// The usual soft limit of 1,024 is for programs that select(); devices alone may be more.
+// Where even the hard one is small, devices do not get the last descriptors: files, routes
+// and clients need some.
+void share_descriptors(Config& config, Log& log) {
+  constexpr std::size_t kOwn = 64;
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  const std::size_t kept = kOwn + config.node.limits.clients_max;
+  const std::size_t left = files.rlim_cur > kept ? files.rlim_cur - kept : 1;
+  std::size_t& most = config.mqtt.limits.connections_max;
+  if (config.mqtt.listen.empty() || left >= most) return;
+  log.warn(
+      "run", "fewer MQTT connections than mqtt.limits.connections_max (raise ulimit -n)",
+      {{"descriptors", std::to_string(files.rlim_cur)}, {"connections", std::to_string(left)}});
+  most = left;
 }
 
 // Runs until a signal says stop.  Errors: Io  the store has failed for good
@@ -105,6 +125,7 @@ int serve(const ConfigSources& sources, LoadedConfig loaded) {
   const LogOptions& wanted = loaded.config.log;
   LevelLog log(Log::to_stderr(wanted.format, LogLevel::Debug, loaded.config.node.name),
                wanted.level);
+  share_descriptors(loaded.config, log);
 
   auto daemon = Daemon::open(loaded.config, std::move(*routes), log);
   if (!daemon) return complain(daemon.error());

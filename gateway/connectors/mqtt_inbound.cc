@@ -38,8 +38,9 @@ Status MqttInbound::run() {
     reporter_.tick(status_, now_);
     TimePoint until = std::min(reporter_.wake_at(), dialer_.wake_at().value_or(TimePoint::max()));
     if (over_) until = std::min(until, over_at_);
-    const int link_fd = dialer_.link() == nullptr ? -1 : dialer_.link()->fd();
-    if (!wait_for(host_, {stuck_.fd(), link_fd}, now_, until)) return {};
+    // What is over is not looked at any more, though it may be readable.
+    const int link_fd = over_ || dialer_.link() == nullptr ? -1 : dialer_.link()->fd();
+    if (!wait_for(host_, {over_ ? -1 : stuck_.fd(), link_fd}, now_, until)) return {};
   }
 }
 
@@ -79,9 +80,10 @@ void MqttInbound::on(const LinkSubscribed& event) {
     subscribed_ = true;
     dialer_.progress();
   } else {
-    dialer_.fault(subscribe_fault(event.code),
-                  "the broker refused a filter of `from`: " + mqtt_code_text(event.code), now_,
-                  wall_);
+    // Paho acknowledges what comes while we close a connection, stored or not.  This
+    // one goes on until the process ends, which acknowledges nothing.
+    stuck_.post({subscribe_fault(event.code),
+                 "the broker refused a filter of `from`: " + mqtt_code_text(event.code)});
   }
 }
 

@@ -26,8 +26,8 @@ class MqttInbound {
               const ConnectorHost& host);
 
   // Until the host says stop.
-  // Errors: a message cannot be stored now; end the process without running
-  //         destructors, and start it again
+  // Errors: a message cannot be stored now, or a filter is refused; end the process
+  //         without running destructors, and start it again
   Status run();
 
  private:
@@ -37,14 +37,13 @@ class MqttInbound {
     std::uint64_t skipped = 0;
     std::string skipped_why;
   };
-  struct Stuck {  // the callback does not return
+  struct Stuck {  // why it cannot go on: the callback does not return, or a filter is refused
     FaultKind kind;
     std::string text;
   };
 
   // --- on Paho's receiving thread ---
   void on_message(MqttMessage message);
-  void store(const Event& event);
   Status submit_and_wait(const Event& event);
   void refuse(const MqttMessage& message, const std::string& why);
   [[noreturn]] void stay(FaultKind kind, std::string text);

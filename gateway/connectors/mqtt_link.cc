@@ -102,13 +102,15 @@ class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::ia
 
   Status subscribe(const std::vector<std::string>& filters) override {
     try {
-      const auto names = mqtt::string_collection::create(filters);
       // Retained messages only for a subscription that is new.
       const mqtt::subscribe_options once(false, false,
                                          mqtt::subscribe_options::SEND_RETAINED_ON_NEW);
-      const std::vector<mqtt::subscribe_options> how(v5_ ? filters.size() : 0, once);
-      client_.subscribe(names, mqtt::iasync_client::qos_collection(filters.size(), 1), nullptr,
-                        *this, how);
+      unanswered_ = filters.size();
+      // One by one: Paho 1.2.0 loses the options of all but the first filter of a list, and
+      // reads them afterwards.
+      for (const std::string& filter : filters) {
+        client_.subscribe(filter, 1, nullptr, *this, v5_ ? once : mqtt::subscribe_options());
+      }
       return {};
     } catch (const mqtt::exception& error) {
       return fail(Errc::Closed, error.to_string());
@@ -165,7 +167,7 @@ class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::ia
         if (!connected_.exchange(true)) events_.post(connected_with(token));
         break;
       case mqtt::token::Type::SUBSCRIBE:
-        events_.post(subscribed_with(token));
+        answer_filter(refusal_in(token));
         break;
       case mqtt::token::Type::PUBLISH:
         events_.post(LinkAcked{serial_of(token)});
@@ -183,7 +185,7 @@ class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::ia
         lose(false, std::max(code, 0), connect_error(code));
         break;
       case mqtt::token::Type::SUBSCRIBE:
-        events_.post(LinkSubscribed{std::max(code, 1)});
+        answer_filter(std::max(code, 1));
         break;
       case mqtt::token::Type::PUBLISH:
         // Without a code of the broker's it is the connection that is lost.
@@ -235,12 +237,19 @@ class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::ia
     return connected;
   }
 
-  static LinkSubscribed subscribed_with(const mqtt::token& token) {
+  // Says it once for all filters, with the first refusal.
+  void answer_filter(int refusal) {
+    int none = 0;
+    if (refusal != 0) refused_.compare_exchange_strong(none, refusal);
+    if (--unanswered_ == 0) events_.post(LinkSubscribed{refused_});
+  }
+
+  static int refusal_in(const mqtt::token& token) {
     const auto response = token.get_subscribe_response();
     for (const auto code : response.get_reason_codes()) {
-      if (static_cast<int>(code) >= 0x80) return {static_cast<int>(code)};
+      if (static_cast<int>(code) >= 0x80) return static_cast<int>(code);
     }
-    return {};
+    return 0;
   }
 
   const bool v5_;
@@ -252,7 +261,9 @@ class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::ia
   std::atomic<bool> connected_ = false;
   std::atomic<bool> lost_ = false;
   std::atomic<bool> closing_ = false;
-  mqtt::async_client client_;  // last: its destructor still calls back
+  std::atomic<std::size_t> unanswered_ = 0;  // filters of subscribe()
+  std::atomic<int> refused_ = 0;             // the first refusal of one
+  mqtt::async_client client_;                // last: its destructor still calls back
 };
 
 }  // namespace

@@ -1,8 +1,7 @@
 // One connection to an outside MQTT broker, from the dialling to its end.
 //
 // A link does not reconnect: when it is lost, make another one.  What happens
-// comes as LinkEvents, in order.  The only page of Marram that knows Paho is
-// mqtt_link.cc.
+// comes as LinkEvents, in order.  Of all connectors only mqtt_link.cc knows Paho.
 //
 // Threads: Paho runs one to send and one to receive.  publish(), subscribe(),
 // take() from one thread; `on_message` is called on the receiving one.

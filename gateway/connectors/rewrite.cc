@@ -75,23 +75,12 @@ Status check_level(std::string_view level) {
   return {};
 }
 
-bool levels_overlap(const std::vector<std::string_view>& a, std::size_t i,
-                    const std::vector<std::string_view>& b, std::size_t j) {
-  for (;; ++i, ++j) {
-    const bool a_ends = i == a.size();
-    const bool b_ends = j == b.size();
-    if ((!a_ends && a[i] == "#") || (!b_ends && b[j] == "#")) return true;
-    if (a_ends || b_ends) return a_ends && b_ends;
-    if (a[i] != "+" && b[j] != "+" && a[i] != b[j]) return false;
-  }
-}
-
 bool circles(const RouteOptions& out, const RouteOptions& in) {
   for (const std::string& from : out.from) {
     for (const std::string& back : in.from) {
-      if (!filters_overlap(rewritten_filter(out, from), back)) continue;
+      if (!overlaps(rewritten_filter(out, from), back)) continue;
       for (const std::string& again : out.from) {
-        if (filters_overlap(rewritten_filter(in, back), again)) return true;
+        if (overlaps(rewritten_filter(in, back), again)) return true;
       }
     }
   }
@@ -135,10 +124,6 @@ std::optional<std::string_view> rest_of(std::string_view filter, std::string_vie
     topic.remove_prefix(slash + 1);
   }
   return topic;
-}
-
-bool filters_overlap(std::string_view a, std::string_view b) {
-  return levels_overlap(levels_of(a), 0, levels_of(b), 0);
 }
 
 std::string rewritten_filter(const RouteOptions& route, std::string_view filter) {

@@ -20,9 +20,6 @@ Status check_template(const RouteOptions& route, const Limits& limits);
 // when it stands for nothing, or when there is no '#'.
 std::optional<std::string_view> rest_of(std::string_view filter, std::string_view topic);
 
-// Whether some topic is matched by both filters.
-bool filters_overlap(std::string_view a, std::string_view b);
-
 // A filter for all topics that `route` can make of what its `filter` matches.
 std::string rewritten_filter(const RouteOptions& route, std::string_view filter);
 

@@ -1,5 +1,5 @@
 // What a connector process tells its supervisor, one JSON object a line, and
-// what `marram status` shows of a route (docs/status.md).
+// what `marram status` shows of a route (docs/routes.md).
 #pragma once
 
 #include <cstdint>

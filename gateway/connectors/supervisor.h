@@ -35,7 +35,7 @@ class RouteSupervisor {
                                                 std::vector<RouteOptions> routes);
   virtual ~RouteSupervisor() = default;  // as close()
 
-  // A JSON array, for "routes" of the node's status; docs/status.md has the fields.
+  // A JSON array, for "routes" of the node's status; docs/routes.md has the fields.
   // Backlog and oldest age are those of the consumer that it names.
   virtual std::string report_json() = 0;
 

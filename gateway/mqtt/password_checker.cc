@@ -9,6 +9,15 @@
 
 namespace marram::mqtt {
 
+namespace {
+
+// As many as can be verified in the minute that a connection waits for it.  Who asks may
+// have gone, and come again to ask more: what waits is bounded by itself.
+constexpr std::size_t kWaitingMax = 2000;
+constexpr std::size_t kWaitingBytesMax = 8 << 20;
+
+}  // namespace
+
 PasswordChecker::PasswordChecker(const Users& users, std::function<void(Answer)> done)
     : users_(users), done_(std::move(done)), key_(crypto_generichash_KEYBYTES, '\0') {
   MARRAM_ASSERT(sodium_init() >= 0, "libsodium finds a source of randomness");
@@ -33,9 +42,14 @@ bool PasswordChecker::known(const std::string& user, std::string_view password) 
   return sodium_memcmp(now.data(), found->second.data(), now.size()) == 0;
 }
 
-void PasswordChecker::ask(Handle who, std::string client_id, std::string user,
+bool PasswordChecker::ask(Handle who, std::string client_id, std::string user,
                           std::string password) {
-  questions_.post({who, std::move(client_id), std::move(user), std::move(password)});
+  Question question{who, std::move(client_id), std::move(user), std::move(password)};
+  const std::size_t bytes = question.bytes();
+  if (waiting_ >= kWaitingMax || waiting_bytes_ + bytes > kWaitingBytesMax) return false;
+  ++waiting_;
+  waiting_bytes_ += bytes;
+  return questions_.post(std::move(question));
 }
 
 void PasswordChecker::run() {
@@ -55,6 +69,8 @@ void PasswordChecker::run() {
 }
 
 void PasswordChecker::check(Question& question) {
+  --waiting_;
+  waiting_bytes_ -= question.bytes();
   const User* user = users_.find(question.user);
   const bool right =
       verify_password(user != nullptr ? user->password_hash : nobodys_hash_, question.password);

@@ -7,6 +7,8 @@
 // Threads: ask() and known() from the listener's, `done` runs on the checker's.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <string>
@@ -37,8 +39,9 @@ class PasswordChecker {
   // Whether this password of the user has been right before.
   bool known(const std::string& user, std::string_view password) const;
   void remember(const Answer& answer) { right_[answer.user] = answer.digest; }
-  // An unknown user takes as long as a wrong password.
-  void ask(Handle who, std::string client_id, std::string user, std::string password);
+  // An unknown user takes as long as a wrong password.  False: so many wait already that
+  // the answer would come too late; nothing was taken.
+  bool ask(Handle who, std::string client_id, std::string user, std::string password);
 
  private:
   struct Question {
@@ -46,6 +49,8 @@ class PasswordChecker {
     std::string client_id;
     std::string user;
     std::string password;
+
+    std::size_t bytes() const { return client_id.size() + user.size() + password.size(); }
   };
   void run();
   void check(Question& question);
@@ -57,6 +62,8 @@ class PasswordChecker {
   std::string nobodys_hash_;
   std::map<std::string, std::string> right_;  // user: digest
   Mailbox<Question> questions_;
+  std::atomic<std::size_t> waiting_ = 0;  // questions
+  std::atomic<std::size_t> waiting_bytes_ = 0;
   std::jthread thread_;
 };
 

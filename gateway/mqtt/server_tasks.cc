@@ -93,8 +93,10 @@ void Server::act(Connection& connection, Authenticate&& command) {
     answer(access_of(*user, *command.user, command.client_id), Reason::Success);
     return;
   }
-  passwords_->ask(connection.handle, std::move(command.client_id), std::move(*command.user),
-                  std::move(command.password));
+  if (!passwords_->ask(connection.handle, std::move(command.client_id), std::move(*command.user),
+                       std::move(command.password))) {
+    answer(nullptr, Reason::ServerBusy);
+  }
 }
 
 void Server::on_password(const PasswordChecker::Answer& answer) {

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from marram import _core
-from marram.errors import Closed, GapWarning
+from marram.errors import Closed, GapWarning, Invalid
 from marram.events import Event, Gap
 from marram.values import Duration, micros, optional_micros
 
@@ -22,6 +22,12 @@ OnGap = Callable[[Gap], object]
 def warn_of_gap(gap: Gap) -> None:
     """Say that events are missing; what happens unless `on_gap` is given."""
     warnings.warn(str(gap), GapWarning, stacklevel=4)
+
+
+def check_max(max: int) -> None:
+    """Refuse to wait for less than one event, which would never come."""
+    if max < 1:
+        raise Invalid(f"fetch: max is {max} (write 1 or more)")
 
 
 class AutoAck:
@@ -110,11 +116,14 @@ class Subscription:
 
         Raises
         ------
+        Invalid
+            `max` is less than 1.
         Closed
             The subscription or its node has been closed.
         Error
             What else ended the subscription, such as `Busy` when another member took over.
         """
+        check_max(max)
         if self._auto:
             self._auto.come_back()
         left = optional_micros(timeout)

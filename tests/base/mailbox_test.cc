@@ -112,6 +112,20 @@ TEST_CASE("a closed mailbox refuses posts, gives what it had, and stays readable
   CHECK(box.wait(0us));
 }
 
+TEST_CASE("a closed mailbox is drained only when all that it had has been taken") {
+  Mailbox<int> box;
+  CHECK(!box.drained());
+  CHECK(taken(box).empty());
+
+  box.post(1);  // between an empty take() and the close
+  box.close();
+  CHECK(box.closed());
+  CHECK(!box.drained());
+
+  CHECK(taken(box) == std::vector{1});
+  CHECK(box.drained());
+}
+
 TEST_CASE("values that only move pass through") {
   Mailbox<std::unique_ptr<int>> box;
   box.post(std::make_unique<int>(3));

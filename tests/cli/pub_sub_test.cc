@@ -118,6 +118,18 @@ TEST_CASE("a file and standard input are one payload, a count repeats it") {
   CHECK(count_lines(node.run({"sub", "b", "--from", "earliest", "-n", "1500"}).out) == 1500);
 }
 
+TEST_CASE("a payload over the limit is refused before all of it is read") {
+  const TempDir dir;
+  RunningNode node(dir, "[limits]\npayload_bytes_max = 10");
+  REQUIRE(node.ready());
+
+  const Ran published = node.run({"pub", "-t", "a"}, std::string(1000, 'x'));
+
+  CHECK(published.code == 64);
+  CHECK_MESSAGE(has(published.err, "standard input has more than 10 bytes"), published.err);
+  CHECK_MESSAGE(has(published.err, "limits.payload_bytes_max"), published.err);
+}
+
 TEST_CASE("a durable consumer goes on behind what was printed") {
   const TempDir dir;
   RunningNode node(dir);

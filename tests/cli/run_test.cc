@@ -1,10 +1,13 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/program.h"
@@ -15,6 +18,11 @@ namespace {
 
 bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
+}
+
+std::string content(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 }  // namespace
@@ -53,6 +61,34 @@ TEST_CASE("a second node on the same data folder is refused and names the first"
   CHECK(second.code == 75);
   CHECK_MESSAGE(has(second.err, fmt::format("in use by process {}", first.pid())), second.err);
   CHECK(first.run({"status"}).code == 0);
+}
+
+TEST_CASE("devices do not get the last file descriptors") {
+  const TempDir dir;
+  const auto start = [&](const std::string& limit) {
+    return Process::start(
+        {.arguments = {"/bin/sh", "-c", "ulimit " + limit + " && exec \"$0\" \"$@\"",
+                       MARRAM_PROGRAM, "run", "--set", "node.data_dir=" + (dir / "data"), "--set",
+                       "mqtt.listen=mqtt://127.0.0.1:0", "--set", "log.format=json"},
+         .stderr_file = dir / "log"});
+  };
+  const auto says = [&](const std::string& part) { return has(content(dir / "log"), part); };
+
+  auto soft = start("-S -n 200");
+  REQUIRE(soft);
+  REQUIRE(eventually([&] { return says(R"("msg":"ready")"); }));
+  rlimit files{};
+  REQUIRE(::prlimit(soft->pid(), RLIMIT_NOFILE, nullptr, &files) == 0);
+  CHECK(files.rlim_cur == files.rlim_max);
+  soft->signal(SIGTERM);
+  CHECK(soft->wait() == 0);
+
+  auto hard = start("-n 400");
+  REQUIRE(hard);
+  CHECK(eventually([&] { return says(R"("descriptors":"400","connections":"80")"); }));
+  CHECK(says("mqtt.limits.connections_max"));
+  hard->signal(SIGTERM);
+  hard->wait();
 }
 
 TEST_CASE("a wrong configuration ends with 78 and says everything that is wrong") {

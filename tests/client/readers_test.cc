@@ -187,6 +187,21 @@ TEST_CASE_FIXTURE(Fixture, "closing asks the node, or ends at once without one")
   CHECK(readers.empty());
 }
 
+TEST_CASE_FIXTURE(Fixture, "one whose close was lost with the session is not opened again") {
+  readers.start();
+  open(1, "billing");
+  readers.on_opened({1, {}});
+  readers.close(1);
+  sent();
+
+  lose_and_start();
+
+  CHECK(sent() == "");
+  CHECK(readers.empty());
+  REQUIRE(notices->of<Ended>().size() == 1);
+  CHECK(notices->of<Ended>()[0].error.code == Errc::Closed);
+}
+
 TEST_CASE_FIXTURE(Fixture, "one that was never open does not wait for ever, one that was does") {
   readers.start();
   open(1, "");

@@ -194,6 +194,24 @@ TEST_CASE("without reconnect a lost node ends everything") {
   CHECK(refused.error().code == Errc::Unreachable);
 }
 
+TEST_CASE("a batch that comes after the end is left to its publisher") {
+  test::RunningNode running;
+  auto client = running.client({.reconnect = false});
+  auto subscription = client->subscribe({.filters = {"a"}});
+  REQUIRE(subscription);
+  running.stop();
+  REQUIRE_FALSE((*subscription)->fetch(1, 5s));
+  UuidMaker ids;
+  auto batch = std::make_unique<EventBatch>();
+  batch->add(Event{.topic = "a", .payload = "x"}, "", WallTime(1s), ids);
+
+  const auto refused = client->submit(std::move(batch), std::make_shared<Inbox>(), 1);
+
+  REQUIRE_FALSE(refused);
+  REQUIRE(batch != nullptr);
+  CHECK(batch->events().front().payload == "x");
+}
+
 TEST_CASE("what waits for an answer is bounded") {
   test::RunningNode running;
   ClientOptions options;

@@ -2,12 +2,17 @@
 
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <time.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <sstream>
 #include <string>
 
+#include "core/node/node.h"
+#include "gateway/mqtt/listener.h"
+#include "gateway/mqtt/users.h"
 #include "tests/connectors/broker.h"
 #include "tests/connectors/connector_thread.h"
 #include "tests/connectors/paper_bus.h"
@@ -66,6 +71,25 @@ TEST_CASE("what is published outside is stored here under its new topic") {
     CHECK(event.id != "");
     CHECK(eventually([&] { return route.status().taken == 1; }));
     CHECK(route.status().state == RouteState::Connected);
+  }
+}
+
+TEST_CASE("a route takes what several filters match") {
+  for (const MqttVersion version : {MqttVersion::V5, MqttVersion::V311}) {
+    Broker broker("allow_anonymous true\nlog_type all\n");
+    broker.start();
+    PaperBus bus;
+    ConnectorConfig config = config_for(broker.url());
+    config.route.protocol = version;
+    config.route.from = {"a/#", "b/#", "c/+/d/#"};
+    config.route.topic = "cmd/{topic}";
+    Inbound route(bus, config);
+    REQUIRE(eventually([&] { return route.status().state == RouteState::Connected; }));
+    REQUIRE(eventually([&] { return count_in_log(broker, "Sending SUBACK") == 3; }));
+
+    for (const char* topic : {"a/1", "b/1", "c/1/d"}) publish(broker, topic, "x");
+
+    CHECK(eventually([&] { return bus.stored().size() == 3; }));
   }
 }
 
@@ -164,18 +188,87 @@ TEST_CASE("a message is acknowledged only after the commit, also if the process 
   CHECK(eventually([&] { return count_in_log(broker, puback) == 1; }));
 }
 
-TEST_CASE("child: an inbound that never commits" * doctest::skip()) {
+// A broker whose access list refuses filters, as mosquitto's does not: another node.
+struct StrictBroker {
+  StrictBroker() {
+    std::ofstream(dir.file("users.toml"))
+        << "[[user]]\nname = \"gw\"\npassword_hash = \"" << *mqtt::hash_password("secret")
+        << "\"\nsubscribe = [\"acme/gw/cmd/#\"]\n";
+    node = std::move(*Node::open({.data_dir = dir.file("data"), .durability = Durability::Os}));
+    listener = std::move(*mqtt::MqttListener::open(
+        {.listen = {"mqtt://127.0.0.1:0"}, .users_file = dir.file("users.toml")}, *node));
+  }
+
+  test::TempDir dir;
+  std::unique_ptr<Node> node;
+  std::unique_ptr<mqtt::MqttListener> listener;
+};
+
+TEST_CASE("a refused filter pauses the route, and what the other ones bring is stored") {
+  StrictBroker broker;
+  PaperBus bus;
+  ConnectorConfig config = config_for(broker.listener->endpoints().front());
+  config.route.from = {"acme/gw/cmd/#", "secret/#"};
+  config.route.user = "gw";
+  config.route.password = "secret";
+  Inbound route(bus, config);
+  REQUIRE(eventually([&] { return route.status().state == RouteState::Paused; }));
+
+  REQUIRE(broker.node->publish({.topic = "acme/gw/cmd/x", .payload = "1"}));
+
+  // Closing the connection would acknowledge what comes meanwhile.
+  CHECK(eventually([&] { return bus.stored().size() == 1; }));
+  CHECK(route.status().last_error.find("refused a filter") != std::string::npos);
+  CHECK(route.status().errors_auth == 1);
+}
+
+TEST_CASE("a route that is paused waits without burning the processor") {
+  Broker broker("allow_anonymous true\nlog_type all\n");
+  broker.start();
+  ConnectorConfig config = config_for(broker.url());
+  config.route.topic = "{rest}";  // nothing, for acme/gw/cmd
+  config.paused_for = 1s;
+  auto child = Process::start(
+      {.arguments = {own_executable(), "--no-skip", "-tc=child: an inbound that pauses"},
+       .stderr_file = {}});
+  REQUIRE(child);
+  REQUIRE(child->write_stdin(config_line(config) + "\n"));
+  REQUIRE(eventually([&] { return count_in_log(broker, "Sending SUBACK") == 1; }));
+
+  publish(broker, "acme/gw/cmd", "poison");
+
+  CHECK(child->wait() == 0);
+}
+
+ConnectorConfig config_of_child() {
   die_with_parent(::getppid());
   std::string line;
   std::getline(std::cin, line);
-  const auto config = parse_config_line(line);
-  REQUIRE(config);
+  return parse_config_line(line).value();
+}
+
+TEST_CASE("child: an inbound that pauses" * doctest::skip()) {
+  const ConnectorConfig config = config_of_child();
+  PaperBus bus;
+  const Signal never;
+  const ConnectorHost host{.stop_fds = {never.fd()}, .report = [](const RouteStatus&) {}};
+  auto* const inbound = new MqttInbound(bus, {"gw", "node-a"}, config, host);
+
+  const Status status = inbound->run();
+
+  timespec used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  std::_Exit(!status && used.tv_sec == 0 && used.tv_nsec < 300'000'000 ? 0 : 1);
+}
+
+TEST_CASE("child: an inbound that never commits" * doctest::skip()) {
+  const ConnectorConfig config = config_of_child();
   PaperBus bus;
   bus.hold_commits(true);
   const Signal never;
   const ConnectorHost host{.stop_fds = {never.fd()}, .report = [](const RouteStatus&) {}};
 
-  MqttInbound(bus, {"gw", "node-a"}, *config, host).run();
+  MqttInbound(bus, {"gw", "node-a"}, config, host).run();
 }
 
 TEST_SUITE_END();

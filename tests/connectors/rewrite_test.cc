@@ -101,16 +101,6 @@ TEST_CASE("different topics stay different") {
   CHECK(holds);
 }
 
-TEST_CASE("filters overlap when some topic matches both") {
-  CHECK(filters_overlap("a/#", "a"));
-  CHECK(filters_overlap("a/+", "+/b"));
-  CHECK(filters_overlap("#", "x/y"));
-  CHECK(filters_overlap("a/b", "a/b"));
-  CHECK_FALSE(filters_overlap("a/+", "a"));
-  CHECK_FALSE(filters_overlap("a/b/#", "a/c/#"));
-  CHECK_FALSE(filters_overlap("a/+/c", "a/b/d"));
-}
-
 TEST_CASE("a rewritten filter covers what the rewritten topics are") {
   const auto filter = rc::gen::element<std::string>("p/#", "p/+/#", "p/a/#");
   const auto text = rc::gen::element<std::string>("", "x/{topic}", "{node}/{rest}", "x/{rest}/y");

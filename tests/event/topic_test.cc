@@ -171,3 +171,29 @@ TEST_CASE("no bytes make the checks fail in another way than by refusing") {
   });
   CHECK(holds);
 }
+
+TEST_CASE("filters overlap where some topic matches both") {
+  CHECK(overlaps("a/b", "a/b"));
+  CHECK(overlaps("a/+", "+/b"));
+  CHECK(overlaps("a/#", "a"));
+  CHECK(overlaps("a", "a/#"));
+  CHECK(overlaps("#", "x/y/z"));
+  CHECK(overlaps("a/+/c", "a/#"));
+  CHECK(overlaps("+/+", "a/#"));
+  CHECK(!overlaps("a/b", "a/c"));
+  CHECK(!overlaps("a/b", "a"));
+  CHECK(!overlaps("a", "a/+"));
+  CHECK(!overlaps("a/+/c", "a/+/d"));
+  CHECK(!overlaps("a/b/#", "a"));
+  CHECK(!overlaps("a/b/#", "a/c/#"));
+}
+
+TEST_CASE("filters that match the same topic overlap") {
+  const bool holds = rc::check([] {
+    const std::string a = *tests::any_filter();
+    const std::string b = *tests::any_filter();
+    const std::string topic = *tests::any_topic();
+    if (matches(a, topic) && matches(b, topic)) RC_ASSERT(overlaps(a, b));
+  });
+  CHECK(holds);
+}

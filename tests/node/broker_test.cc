@@ -225,7 +225,52 @@ TEST_CASE("an idle consumer's cursor follows events that do not match, once a se
 
   REQUIRE(node.store.saves.size() == 1);
   CHECK(node.store.saves.front().front().upto == 50);
-  CHECK_FALSE(node.broker->wake_at().has_value());
+  CHECK(node.broker->wake_at().value() > node.clock.steady + 50min);
+}
+
+TEST_CASE("a consumer with a member is seen again and again, also when nothing moves") {
+  FakeNode node;
+  node.open({.filters = {"a"}, .name = "c"});
+  node.open({.filters = {"a"}, .name = "away"});
+  node.run();
+  node.broker->close_subscription(2);
+
+  node.pass(24h * 31);
+
+  const WallTime now = node.clock.wall_time;
+  CHECK(now - node.store.records.at(1).seen < 3h);
+  CHECK(now - node.store.records.at(2).seen > 24h * 30);
+}
+
+TEST_CASE("filters that could not be stored are stored when they are asked for again") {
+  FakeNode node;
+  node.broker->close_subscription(node.open({.filters = {"a"}, .name = "c"}));
+  node.run();
+  node.store.failing = true;
+  node.open({.filters = {"b"}, .name = "c"});
+  node.run();
+  CHECK(node.words() == "ended:closed ended:io");
+
+  node.store.failing = false;
+  node.open({.filters = {"b"}, .name = "c"});
+  node.run();
+
+  CHECK(node.words() == "opened");
+  CHECK(node.store.records.at(1).filters.front().filter == "b");
+}
+
+TEST_CASE("the longest ack_wait and delay there are mean never") {
+  FakeNode node;
+  const SubscriptionId id = node.open({.filters = {"#"}, .ack_wait = Duration::max()});
+  node.commit(1, {"a", "b"});
+  node.run();
+  const Position position(1, 2);
+
+  node.broker->settle(id, {&position, 1}, Settle::Nack, Duration::max());
+  node.run();
+  node.pass(1h);
+
+  CHECK(node.words() == "opened 1/1 1/2");
 }
 
 TEST_CASE("settlements of one round become one cursor move") {

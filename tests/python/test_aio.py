@@ -113,6 +113,13 @@ async def test_an_empty_fetch_is_an_empty_list(data_dir):
 
 
 @in_loop
+async def test_a_fetch_of_no_events_is_refused(data_dir):
+    async with marram.aio.Node(data_dir) as node, node.subscribe("#") as events:
+        with pytest.raises(marram.Invalid, match="max is 0"):
+            await events.fetch(max=0)
+
+
+@in_loop
 async def test_acks_of_a_named_reader(data_dir):
     async with marram.aio.Node(data_dir) as node:
         await node.publish_many(["1", "2", "3"], topic="a")

@@ -71,6 +71,15 @@ def test_an_empty_fetch_is_an_empty_list(node):
     assert node.fetch("#", timeout=0.05) == []
 
 
+def test_a_fetch_of_no_events_is_refused(node):
+    node.publish("a", "1")
+    with node.subscribe("#", start="earliest") as events:
+        with pytest.raises(marram.Invalid, match="max is 0"):
+            events.fetch(max=0)
+
+        assert events.fetch(max=1)[0].text == "1"
+
+
 def test_a_fetch_returns_what_is_there(node):
     with node.subscribe("#") as events:
         node.publish_many(["1", "2", "3"], topic="a")

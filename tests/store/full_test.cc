@@ -59,6 +59,23 @@ TEST_CASE("a full stream refuses the new event and keeps the old ones") {
   CHECK(store.board.status().bytes <= kMaxBytes);
 }
 
+TEST_CASE("a small event does not overtake a larger one before it that was refused") {
+  TempDir directory;
+  CommitterFixture store(small_in(directory));
+  store.put_consumer("backup", {{"#", {}}});
+  while (refused(store.submit(1, "a", 100'000)) == 0) {
+  }
+
+  const auto answer = store.submit({{.topic = "a", .payload = "small, fits"},
+                                    {.topic = "a", .payload = std::string(100'000, 'x')},
+                                    {.topic = "a", .payload = "small, comes later"}});
+
+  REQUIRE(answer.results.size() == 3);
+  CHECK(answer.results[0]);
+  CHECK_FALSE(answer.results[1]);
+  CHECK_FALSE(answer.results[2]);
+}
+
 TEST_CASE("a full store goes on by itself when a consumer has had what it holds") {
   TempDir directory;
   CommitterFixture store(small_in(directory));
@@ -138,6 +155,25 @@ TEST_CASE("drop-oldest of one stream leaves the others alone, which refuse meanw
   const auto told = store.listener.told();
   CHECK(told.batches.back()->size() == 1);
   CHECK(told.batches.back()->events()[0].payload == std::string(1000, 'y'));
+}
+
+TEST_CASE("an event larger than the whole store is refused, and costs nobody anything") {
+  TempDir directory;
+  StreamOptions stream{.name = "telemetry", .topics = {"t/#"}};
+  stream.on_full = OnFull::DropOldest;
+  CommitterFixture store(small_in(directory, {stream}));
+  store.submit(100, "history", 1000);
+  store.put_consumer("c", {{"t/#", {}}});
+  store.submit(100, "t/1", 1000);
+
+  const auto answer = store.submit(1, "t/1", kMaxBytes + 1);
+
+  REQUIRE(answer.results.size() == 1);
+  CHECK(answer.results[0].error().code == Errc::Full);
+  CHECK(store.log(1).first == 1);
+  CHECK(store.log(2).first == 1);
+  CHECK(store.log(2).head == 100);
+  CHECK(store.board.status().dropped.empty());
 }
 
 TEST_CASE("a full store takes consumers and cursors") {

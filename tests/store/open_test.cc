@@ -200,6 +200,25 @@ TEST_CASE("a damaged table costs what it held, the rest is salvaged") {
   CHECK(store.put(1)[0] == Position(2, 1));
 }
 
+TEST_CASE("a database that was cut off is set aside, and the beginning is salvaged") {
+  TempDir directory;
+  const auto file = directory / "data/marram.db";
+  {
+    TestStore(options_in(directory)).put(3000, "a", 400);
+  }
+  // A short log in front of a long file: the log alone cannot make up for what is cut off.
+  {
+    TestStore(options_in(directory)).put(1);
+  }
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2 / 8192 * 8192);
+
+  TestStore store(options_in(directory));
+
+  CHECK(store.store->status().quarantined.starts_with("marram.db.bad-"));
+  CHECK(store.store->status().events > 1000);
+  CHECK(store.put(1).size() == 1);
+}
+
 TEST_CASE("a damaged page met while reading is repaired while the store runs") {
   TempDir directory;
   const auto file = directory / "data/marram.db";

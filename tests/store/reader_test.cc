@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "core/store/reader.h"
 #include "tests/store/store_fixture.h"
 
 namespace marram::test {
@@ -104,6 +105,27 @@ TEST_CASE("a log of which nothing is left says that retention took it") {
 
   const auto read = store.read({.log = 1, .after = 2, .filters = {}});
 
+  REQUIRE(read);
+  CHECK(read->upto == 5);
+  REQUIRE(read->gaps.size() == 1);
+  CHECK(read->gaps[0].from == 3);
+  CHECK(read->gaps[0].to == 5);
+  CHECK(read->gaps[0].reason == "retention");
+}
+
+TEST_CASE("a log that the database has forgotten meanwhile reads as a gap") {
+  TempDir directory;
+  TestStore(options_in(directory)).put(1);
+  store::Board board;
+  board.update([](StoreStatus& status) {
+    store::Board::put(status, {.no = 7, .id = {"n", "1-x", "events"}, .first = 6, .head = 5});
+  });
+  store::Reader reader(directory / "data/marram.db", "", board, [] {});
+  Answer<Result<ReadResult>> answer;
+
+  reader.read({.log = 7, .after = 2, .filters = {}}, answer.taker());
+
+  const auto read = answer.wait();
   REQUIRE(read);
   CHECK(read->upto == 5);
   REQUIRE(read->gaps.size() == 1);

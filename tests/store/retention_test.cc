@@ -65,6 +65,21 @@ TEST_CASE("what a durable consumer has not had does not go for its age") {
   CHECK(store.log(1).first == 11);
 }
 
+TEST_CASE("a consumer that comes back after 30 days holds again from its first move on") {
+  TempDir directory;
+  CommitterFixture store(options_in(directory, {aged(hours(1))}));
+  const auto no = store.put_consumer("c", {{"#", {}}});
+  store.submit(10'000, "alarm/1");
+  store.clock.pass(hours(24 * 31));
+  store.committer->tend(true);  // one stretch: nobody holds anything
+  CHECK(store.log(1).first == 4097);
+
+  store.run(store::SaveCursorsCommand{{{no, 1, 5000}}});
+  store.rest(milliseconds(50));
+
+  CHECK(store.log(1).first == 5001);
+}
+
 TEST_CASE("a consumer that nobody has used for 30 days holds nothing") {
   TempDir directory;
   CommitterFixture store(options_in(directory, {aged(hours(1))}));
@@ -183,23 +198,6 @@ TEST_CASE("an empty closed log is forgotten, but not while somebody is to be tol
   CHECK(store.board.logs().empty());
   CHECK(store.committer->consumers().at(0).cursors.empty());
   CHECK(store.submit(1, "alarm/1").batch->events()[0].position == Position(2, 1));
-}
-
-TEST_CASE("filters overlap where some topic matches both") {
-  using store::can_overlap;
-
-  CHECK(can_overlap("a/b", "a/b"));
-  CHECK(can_overlap("a/+", "+/b"));
-  CHECK(can_overlap("a/#", "a"));
-  CHECK(can_overlap("a", "a/#"));
-  CHECK(can_overlap("#", "x/y/z"));
-  CHECK(can_overlap("a/+/c", "a/#"));
-  CHECK(can_overlap("+/+", "a/#"));
-  CHECK_FALSE(can_overlap("a/b", "a/c"));
-  CHECK_FALSE(can_overlap("a/b", "a"));
-  CHECK_FALSE(can_overlap("a", "a/+"));
-  CHECK_FALSE(can_overlap("a/+/c", "a/+/d"));
-  CHECK_FALSE(can_overlap("a/b/#", "a"));
 }
 
 TEST_SUITE_END();

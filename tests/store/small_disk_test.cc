@@ -91,6 +91,48 @@ TEST_CASE("a disk that others fill up: refused, nothing lost, and it goes on by 
   }
 }
 
+TEST_CASE("a start on a full disk: what is stored can be read, and new events are refused") {
+  SmallDisk disk;
+  if (!disk.mounted()) {
+    MESSAGE("skipped: this user may not mount a tmpfs");
+    return;
+  }
+  auto options = options_in(disk.directory());
+  options.max_bytes = std::uint64_t{1} << 30;
+  const std::vector<Event> events(20, {.topic = "a", .payload = std::string(1000, 'x')});
+  std::size_t stored = 0;
+  {
+    TestStore store(options);
+    REQUIRE(
+        store.put_consumer({.name = "c", .filters = {{"#", {}}}, .seen = Clock::system().wall()}));
+    for (int i = 0; i < 50; ++i) {
+      REQUIRE(store.submit(events).results.empty());
+      stored += events.size();
+    }
+    disk.fill(0);
+    while (store.submit(events).results.empty()) stored += events.size();
+  }
+  disk.fill(0);
+
+  TestStore store(options);
+
+  const auto logs = store.store->logs();
+  REQUIRE_FALSE(logs.empty());
+  CHECK(logs[0].head >= stored);
+  const auto read = store.read({.log = logs[0].no, .after = 0, .filters = {}});
+  REQUIRE(read);
+  CHECK(read->batch->size() > 0);
+  CHECK_FALSE(store.submit(events).results.empty());
+
+  disk.empty();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  bool again = false;
+  while (!again && std::chrono::steady_clock::now() < deadline) {
+    again = store.submit(events).results.empty();
+  }
+  CHECK(again);
+}
+
 TEST_SUITE_END();
 
 }  // namespace marram::test

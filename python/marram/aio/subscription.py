@@ -11,7 +11,7 @@ from marram import _core
 from marram.errors import Closed
 from marram.events import Event, Gap
 from marram.options import SubscribeSettings
-from marram.subscription import AutoAck, OnGap, warn_of_gap
+from marram.subscription import AutoAck, OnGap, check_max, warn_of_gap
 from marram.values import Duration, micros
 
 __all__ = ["Subscription"]
@@ -82,6 +82,7 @@ class Subscription:
 
     async def fetch(self, max: int = 100, timeout: Duration | None = None) -> list[Event]:
         """Return up to `max` events as soon as there is one; see `marram.Subscription.fetch`."""
+        check_max(max)
         core = await self._opened()
         if self._auto:
             self._auto.come_back()

@@ -115,7 +115,8 @@ class Demo {
     play(std::chrono::seconds(7));
     uplink_ = true;
     scene_->heal();
-    board_.say("the uplink is healed: the backlog drains by itself");
+    board_.say(
+        "the uplink is healed: the route dials within 30 s, and the backlog drains by itself");
     play(std::chrono::seconds(8));
     scene_->stop_devices();
     board_.say("devices stop when all they sent is acknowledged");

@@ -16,6 +16,8 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kNothing = "-";
+// A rate that is shown as 0.0: it fades slowly, and says nothing about the future.
+constexpr double kStandsStill = 0.05;
 
 const json& at(const json& object, const char* key) {
   static const json null;
@@ -54,10 +56,8 @@ std::string size(const json& object, const char* key) {
   return value.is_number() ? bytes_text(static_cast<std::uint64_t>(value.get<double>())) : kNothing;
 }
 
-std::string drain(const json& object) {
-  const json& known = at(object, "drain_s");
-  if (known.is_number()) return seconds_text(known);
-  return drain_text(number(object, "backlog"), number(object, "rate_per_s"));
+std::string oldest(const json& consumer) {
+  return number(consumer, "backlog") > 0 ? seconds_text(at(consumer, "oldest_age_s")) : kNothing;
 }
 
 std::string rate(const json& object) {
@@ -95,11 +95,9 @@ std::string store_text(const json& status) {
 std::string mqtt_text(const json& status) {
   const json& mqtt = at(status, "mqtt");
   if (!mqtt.is_object()) return "";
-  std::string out = "mqtt      ";
+  std::string out = "mqtt       " + shown(mqtt, "listen");
   for (const auto& [key, value] : mqtt.items()) {
-    if (!value.is_object() && !(value.is_array() && value.empty())) {
-      out += fmt::format(" {} {}", key, shown(value));
-    }
+    if (key != "listen" && value.is_number()) out += fmt::format(", {} {}", key, shown(value));
   }
   return out + '\n';
 }
@@ -109,8 +107,9 @@ std::string consumers_text(const json& status) {
                ">drain"});
   for (const json& consumer : at(status, "consumers")) {
     table.add({shown(consumer, "name"), shown(consumer, "attached"), shown(consumer, "backlog"),
-               seconds_text(at(consumer, "oldest_age_s")), shown(consumer, "in_flight"),
-               shown(consumer, "redelivered"), rate(consumer), drain(consumer)});
+               oldest(consumer), shown(consumer, "in_flight"), shown(consumer, "redelivered"),
+               rate(consumer),
+               drain_text(number(consumer, "backlog"), number(consumer, "rate_per_s"))});
   }
   return table.empty() ? "" : "\n" + table.text();
 }
@@ -135,22 +134,24 @@ Result<json> parse_status(const std::string& text) {
 
 std::string drain_text(double backlog, double rate_per_s) {
   if (backlog <= 0) return kNothing;
-  if (rate_per_s <= 0) return "never";
+  if (rate_per_s < kStandsStill) return "never";
   return seconds_text(backlog / rate_per_s);
 }
 
 std::string routes_text(const json& status) {
-  Table table({"route", "direction", "state", ">backlog", ">oldest", ">rate", ">drain", ">done",
-               "last error"});
+  Table table(
+      {"route", "direction", "state", ">backlog", ">oldest", ">rate", ">drain", ">done", "error"});
   for (const json& route : at(status, "routes")) {
     const json& consumer = consumer_of(status, route);
     const bool in = at(route, "direction") == "in";
+    // `route show` still has the last error of a route that has recovered.
+    const bool well = at(route, "state") == "connected";
     // The consumer knows what is owed, the route how fast the other side takes it.
     const double backlog = number(consumer, "backlog");
     table.add({shown(route, "name"), shown(route, "direction"), shown(route, "state"),
-               shown(consumer, "backlog"), seconds_text(at(consumer, "oldest_age_s")), rate(route),
+               shown(consumer, "backlog"), oldest(consumer), rate(route),
                in ? kNothing : drain_text(backlog, number(route, "rate_per_s")),
-               shown(route, in ? "taken" : "acked"), shown(route, "last_error")});
+               shown(route, in ? "taken" : "acked"), well ? "" : shown(route, "last_error")});
   }
   return table.text();
 }

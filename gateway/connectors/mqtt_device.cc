@@ -53,6 +53,9 @@ class Connection : mqtt::callback, mqtt::iaction_listener {
       options_.set_properties({{mqtt::property::SESSION_EXPIRY_INTERVAL, 3600}});
     }
     client_.set_callback(*this);
+    // Paho says nothing more after a DISCONNECT of the broker's.
+    client_.set_disconnected_handler(
+        [this](const mqtt::properties&, mqtt::ReasonCode) { happenings_.post(Lost{}); });
   }
 
   void dial(const std::string& filter) {

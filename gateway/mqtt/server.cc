@@ -79,7 +79,10 @@ std::vector<std::string> Server::endpoints() const { return endpoints_; }
 
 void Server::close() {
   if (!thread_.joinable()) return;
-  asio::post(io_, [this] { begin_closing(); });
+  asio::post(io_, [this] {
+    look_at_clock();
+    begin_closing();
+  });
   thread_.join();
   passwords_.reset();
   inbox_ready_.release();  // the inbox closes it
@@ -93,7 +96,7 @@ void Server::run() {
   busy_ = true;
   while (!finished_) {
     if (!busy_) io_.run_one();
-    now_ = time_now();
+    look_at_clock();
     io_.poll();
     busy_ = take_notices();
     finish_round();
@@ -101,6 +104,10 @@ void Server::run() {
   }
   stopped_ = true;
 }
+
+// A round has one time.  Its first handler runs inside of the wait, which may have been
+// long: whatever comes from outside looks by itself.
+void Server::look_at_clock() { now_ = time_now(); }
 
 void Server::finish_round() {
   if (now_.steady >= timer_at_) on_time();
@@ -140,6 +147,7 @@ void Server::accept_at(Door& door) {
   door.acceptor.async_accept(
       [this, &door](const boost::system::error_code& error, tcp::socket socket) {
         if (error == asio::error::operation_aborted) return;
+        look_at_clock();
         if (error) {
           // Out of descriptors, most likely: the next look is when the timer comes.
           log_.error("mqtt", "cannot accept a connection", {{"cause", error.message()}});

@@ -80,6 +80,7 @@ class Server : public MqttListener {
 
   // server.cc: rounds, doors, time
   void run();
+  void look_at_clock();
   void finish_round();
   void accept_at(Door& door);
   void admit(boost::asio::ip::tcp::socket socket, const Door& door);

@@ -30,6 +30,7 @@ void Server::wait_readable(Connection& connection) {
     Connection* const ready = find(who);
     if (ready == nullptr) return;
     ready->waits_readable = false;
+    look_at_clock();
     if (!error) on_readable(*ready);
   });
 }

@@ -124,7 +124,10 @@ void Server::set_users(Users users) {
   passwords_.reset();
   users_ = std::move(users);
   passwords_.emplace(*users_, [this](PasswordChecker::Answer answer) {
-    boost::asio::post(io_, [this, answer = std::move(answer)] { on_password(answer); });
+    boost::asio::post(io_, [this, answer = std::move(answer)] {
+      look_at_clock();
+      on_password(answer);
+    });
   });
 }
 

@@ -18,9 +18,10 @@ const char* const kStatus = R"({
     {"name": "route:cloud", "attached": true, "backlog": 500, "oldest_age_s": 90.5,
      "in_flight": 7, "redelivered": 1, "rate_per_s": 50.0, "drain_s": 10},
     {"name": "report", "attached": false, "backlog": 0, "oldest_age_s": null}],
+  "mqtt": {"listen": ["mqtt://127.0.0.1:1883"], "clients": 3, "sessions": 1, "bytes": {"sent": 1}},
   "routes": [
     {"name": "cloud", "direction": "out", "state": "connected", "rate_per_s": 100.0, "acked": 42,
-     "last_error": "", "consumer": "route:cloud", "errors": {"retry": 3}},
+     "last_error": "overcome", "consumer": "route:cloud", "errors": {"retry": 3}},
     {"name": "commands", "direction": "in", "state": "paused", "taken": 5, "rate_per_s": 0.0,
      "last_error": "bad\u001b[2J password"}]})";
 
@@ -42,6 +43,7 @@ TEST_CASE("status shows store, routes and consumers with backlog, age and drain 
   CHECK(has(text, "dropped: 4 by ttl"));
   CHECK(has(text, "route:cloud  yes           500  1m 30s          7            1  50.0/s    10s"));
   CHECK(has(text, "report       no              0       -"));
+  CHECK(has(text, "mqtt       mqtt://127.0.0.1:1883, clients 3, sessions 1\n"));
 }
 
 TEST_CASE("a route's row has its consumer's backlog and its own rate") {
@@ -50,6 +52,7 @@ TEST_CASE("a route's row has its consumer's backlog and its own rate") {
   CHECK(has(text, "cloud     out        connected      500  1m 30s  100.0/s     5s    42"));
   CHECK(has(text, "commands  in         paused           -       -    0.0/s      -     5"));
   CHECK(has(text, "bad?[2J password"));
+  CHECK_FALSE(has(text, "overcome"));
 }
 
 TEST_CASE("one route is shown with what its consumer says") {
@@ -65,8 +68,9 @@ TEST_CASE("one route is shown with what its consumer says") {
 TEST_CASE("drain time is backlog by rate") {
   CHECK(drain_text(0, 0) == "-");
   CHECK(drain_text(10, 0) == "never");
+  CHECK(drain_text(10, 0.001) == "never");
   CHECK(drain_text(1000, 10) == "1m 40s");
-  CHECK(drain_text(1e18, 1e-9).ends_with("h"));
+  CHECK(drain_text(1e18, 0.1).ends_with("h"));
 }
 
 TEST_CASE("a status with nothing in it is shown, an answer that is no object is refused") {

@@ -46,6 +46,21 @@ TEST_CASE("2,000 idle connections are cheap, and nobody waits for them") {
   CHECK(clients[kCount / 2]->next() == "puback id1");
 }
 
+TEST_CASE("on an idle listener a packet counts from when it came") {
+  ListenerFixture fixture;
+  RawClient client(fixture.at);
+  REQUIRE(client.connect({.keep_alive = 1, .client_id = "quiet"}) == "connack 0");
+  ::poll(nullptr, 0, 1100);
+  const WallTime before = Clock::system().wall();
+
+  client.publish("a", "x", 1);
+
+  CHECK(client.next() == "puback id1");
+  REQUIRE(fixture.bus.events().size() == 1);
+  CHECK(fixture.bus.events().front().time >= before);
+  CHECK(client.next(std::chrono::milliseconds(1100)) == "nothing");
+}
+
 TEST_SUITE_END();
 
 }  // namespace

@@ -110,8 +110,14 @@ void sync_folder(const std::filesystem::path& path) {
 CurveKey make_curve_key() {
   std::array<char, kTextBytes + 1> public_key{};
   std::array<char, kTextBytes + 1> secret_key{};
-  const int made = zmq_curve_keypair(public_key.data(), secret_key.data());
-  MARRAM_ASSERT(made == 0, "libzmq is built with CURVE");
+  const auto begins_with_letter = [&] {
+    const char first = public_key[0];
+    return (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z');
+  };
+  do {
+    const int made = zmq_curve_keypair(public_key.data(), secret_key.data());
+    MARRAM_ASSERT(made == 0, "libzmq is built with CURVE");
+  } while (!begins_with_letter());
   return {public_key.data(), secret_key.data()};
 }
 

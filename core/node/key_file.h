@@ -18,7 +18,8 @@ struct CurveKey {
   std::string secret_key;  // Z85
 };
 
-// A new pair, from the system's randomness.
+// A new pair, from the system's randomness.  The public half begins with a letter, so that no
+// command line takes it for an option.
 CurveKey make_curve_key();
 
 // Whether `text` is Z85 of 32 bytes.

@@ -60,12 +60,12 @@ Status check_name(const std::string& name) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
            c == '_' || c == '-';
   };
-  if (!name.empty() && name.size() <= kNameBytesMax && name.front() != '.' &&
+  if (!name.empty() && name.size() <= kNameBytesMax && name.front() != '.' && name.front() != '-' &&
       std::ranges::all_of(name, good)) {
     return {};
   }
   return fail(Errc::Invalid, fmt::format("trust: \"{}\" cannot be a peer's name (letters, digits, "
-                                         "\".\", \"_\" and \"-\", not \".\" first)",
+                                         "\".\", \"_\" and \"-\", neither \".\" nor \"-\" first)",
                                          name));
 }
 

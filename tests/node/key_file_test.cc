@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
-#include <fstream>
+#include <cctype>
 
 #include "tests/node/temp_folder.h"
 
@@ -73,6 +73,13 @@ TEST_CASE("a node id is the hash of the public key") {
   CHECK(node_id_of_key("009c61o!#m2NH?C3>iWS5d]J*6CRx17-skh9337x") ==
         "f39a2cad58411cd49f577e5086b8031f");
   CHECK(node_id_of_key(make_curve_key().public_key).size() == 32);
+}
+
+TEST_CASE("no public key looks like an option") {
+  for (int i = 0; i < 200; ++i) {
+    const char first = make_curve_key().public_key.front();
+    CHECK(std::isalpha(static_cast<unsigned char>(first)) != 0);
+  }
 }
 
 TEST_CASE("what is no public key has no node id") {

@@ -4,6 +4,7 @@
 
 #include "core/base/ids.h"
 #include "tests/node/mesh_sides.h"
+#include "tests/node/temp_folder.h"
 
 TEST_SUITE_BEGIN("node/mesh_transport");
 
@@ -156,6 +157,22 @@ TEST_CASE("who hangs up says why, is told nothing, and the other side learns of 
     REQUIRE(until([&] { return !pair.b.transport->wake_at().has_value(); }, {&pair.b}));
     CHECK(pair.run([&] { return pair.a.downs.size() == 1; }));
   }
+}
+
+TEST_CASE("a link over a socket file is proved like any other") {
+  const test::TempFolder folder;
+  Side a;
+  Side b([&](auto& options) { options.listen = {"ipc://" + (folder.path() / "mesh").string()}; });
+  a.trusts(b);
+  b.trusts(a);
+  REQUIRE(a.open());
+  REQUIRE(b.open());
+  a.dial(b);
+  REQUIRE(until([&] { return b.ups.size() == 1; }, {&a, &b}));
+  CHECK(b.ups[0].proven_id == a.id());
+
+  a.transport.reset();
+  CHECK(until([&] { return b.downs.size() == 1; }, {&b}));
 }
 
 TEST_CASE("a listener whose key is not known is found among the trusted ones") {

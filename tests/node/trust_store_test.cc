@@ -117,7 +117,7 @@ TEST_CASE("a key of the configuration that is none refuses the start or the chan
 
 TEST_CASE("names of peers are names, never paths") {
   const TempFolder folder;
-  for (const char* name : {"", ".", "..", "../x", "a/b", ".hidden", "a b", "a\n"}) {
+  for (const char* name : {"", ".", "..", "../x", "a/b", ".hidden", "-x", "a b", "a\n"}) {
     CHECK(trust_key(folder.path(), name, new_key()).error().code == Errc::Invalid);
   }
   CHECK(trust_key(folder.path(), "gw-3", "short").error().code == Errc::Invalid);

@@ -125,6 +125,7 @@ void MeshSockets::stop() {
   for (Ids* const ids : {&dialled_, &ungreeted_, &unsent_, &ending_}) ids->clear();
   sessions_.clear();
   peers_.clear();
+  dead_.clear();
   connections_.clear();
   downs_.clear();
   dials_.reset();
@@ -153,7 +154,10 @@ bool MeshSockets::read_listener() {
   if (!listener_) return false;
   for (int i = 0; i < kFramesARun; ++i) {
     auto frame = listener_->receive();
-    if (!frame) return false;
+    if (!frame) {
+      dead_.clear();
+      return false;
+    }
     take(*frame);
   }
   return true;
@@ -170,6 +174,8 @@ void MeshSockets::take(MeshListener::Frame& frame) {
 
 // The first frame of a connection.
 void MeshSockets::meet(MeshListener::Frame& frame) {
+  // By its descriptor it could be taken for a newer connection.
+  if (dead_.contains(frame.incoming.peer)) return;
   const auto address = listener_->spoke(frame.fd);
   take_ends(listener_->watch(now_));
   if (!address || connections_.contains(frame.fd)) return;  // it is gone already

@@ -96,7 +96,8 @@ class MeshSockets : public MeshTransport {
   wire::LinkDecoder decoder_;
   std::map<mesh::SessionId, MeshSession> sessions_;
   std::unordered_map<std::string, mesh::SessionId> peers_;  // by routing id at the listener
-  std::map<int, mesh::SessionId> connections_;              // by file descriptor there
+  std::set<std::string> dead_;                  // routing ids whose frames may still be unread
+  std::map<int, mesh::SessionId> connections_;  // by file descriptor there
   mesh::SessionId last_id_ = 0;
   Ids dialled_;
   Ids ungreeted_;

@@ -135,6 +135,7 @@ void MeshSockets::forget(mesh::SessionId id) {
   const MeshSession& session = sessions_.at(id);
   if (!session.dialler) {
     peers_.erase(session.peer);
+    dead_.insert(session.peer);
     const auto found = connections_.find(session.fd);
     if (found != connections_.end() && found->second == id) connections_.erase(found);
   }

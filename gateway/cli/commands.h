@@ -22,6 +22,8 @@ void add_sub_command(CLI::App& app, Action& chosen);
 void add_status_command(CLI::App& app, Action& chosen);
 void add_route_command(CLI::App& app, Action& chosen);
 void add_consumer_command(CLI::App& app, Action& chosen);
+void add_peer_command(CLI::App& app, Action& chosen);
+void add_key_command(CLI::App& app, Action& chosen);
 void add_config_command(CLI::App& app, Action& chosen);
 void add_demo_command(CLI::App& app, Action& chosen);
 void add_drill_command(CLI::App& app, Action& chosen);

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "core/event/topic.h"
+#include "gateway/cli/config_mesh.h"
 #include "gateway/cli/config_overrides.h"
 #include "gateway/cli/config_routes.h"
 #include "gateway/cli/read_file.h"
@@ -197,10 +198,10 @@ void read_all(const ConfigValue& tree, const std::filesystem::path& folder, Load
   read_store(root.table("store"), config.node);
   read_streams(root, out.report, config.node);
   read_client(root.table("client"), config.node);
+  read_mesh(root.table("mesh"), config.node);
   read_mqtt(root.table("mqtt"), config.mqtt);
   read_routes(root, out.report, config);
   read_log(root.table("log"), config.log);
-  root.refuse_later("mesh");
   root.refuse_later("http");
   root.finish();
 }

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "core/event/topic.h"
+#include "gateway/cli/config_mesh.h"
 
 namespace marram::cli {
 
@@ -96,7 +97,7 @@ void read_routes(Section& root, ConfigReport& report, Config& config) {
 }
 
 std::vector<std::string> deep_problems(const Config& config, bool secrets) {
-  std::vector<std::string> problems;
+  std::vector<std::string> problems = mesh_problems(config.node.mesh);
   if (!config.mqtt.listen.empty()) {
     if (const auto status = mqtt::MqttListener::check(config.mqtt); !status) {
       problems.push_back(status.error().message);

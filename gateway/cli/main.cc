@@ -16,11 +16,11 @@ namespace {
 using namespace marram::cli;
 
 // In the order in which --help lists them.
-constexpr std::array<AddCommand, 13> kCommands = {
-    add_run_command,    add_pub_command,      add_sub_command,     add_status_command,
-    add_route_command,  add_consumer_command, add_config_command,  add_mqtt_command,
-    add_demo_command,   add_drill_command,    add_version_command, add_connector_command,
-    add_device_command,
+constexpr std::array<AddCommand, 15> kCommands = {
+    add_run_command,     add_pub_command,       add_sub_command,    add_status_command,
+    add_route_command,   add_consumer_command,  add_peer_command,   add_key_command,
+    add_config_command,  add_mqtt_command,      add_demo_command,   add_drill_command,
+    add_version_command, add_connector_command, add_device_command,
 };
 
 // "marram statsu": CLI11 would only say that the word was not expected.

@@ -115,7 +115,6 @@ TEST_CASE("all problems are said at once, in the order of the sections") {
 TEST_CASE("what comes in a later release is refused as such, not as unknown") {
   CHECK(problem("[http]\nlisten = \"127.0.0.1:7480\"\n") ==
         "m.toml:1:2: [http] is not in this release (take it out)");
-  CHECK(problem("[mesh]\n") == "m.toml:1:2: [mesh] is not in this release (take it out)");
   CHECK(problem("[mqtt]\nlisten = [\"ws://127.0.0.1:80\"]\n") ==
         "m.toml:2:10: mqtt.listen has ws:// (not in this release)");
 }

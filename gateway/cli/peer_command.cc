@@ -1,0 +1,171 @@
+// marram peer ls | trust | revoke
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "core/node/key_file.h"
+#include "core/node/trust_store.h"
+#include "gateway/cli/commands.h"
+#include "gateway/cli/config.h"
+#include "gateway/cli/connection.h"
+#include "gateway/cli/exit_code.h"
+#include "gateway/cli/status_text.h"
+#include "gateway/cli/table.h"
+
+namespace marram::cli {
+
+namespace {
+
+struct Options {
+  ConnectionOptions connection;
+  std::string which;  // a key; to revoke also a name or node id
+  std::string name;
+  bool json = false;
+};
+
+// Somebody who may connect.
+struct Peer {
+  std::string name;
+  std::string key;
+  std::string from;  // where that is written
+};
+
+Result<MeshNodeOptions> mesh_of(const Options& options) {
+  const LoadedConfig loaded =
+      load_config({options.connection.config, config_environment(), options.connection.sets});
+  if (loaded.report.problems.empty()) return loaded.config.node.mesh;
+  return fail(Errc::Config, fmt::format("{}", fmt::join(loaded.report.problems, "\nmarram: ")));
+}
+
+Result<MeshNodeOptions> with_folder(const Options& options) {
+  auto mesh = mesh_of(options);
+  if (!mesh || !mesh->trust_dir.empty()) return mesh;
+  return fail(Errc::Config,
+              "peer: mesh.trust_dir is empty: keys of peers have no place to be kept "
+              "(set it, or list them in mesh.trust)");
+}
+
+Result<std::vector<Peer>> peers_of(const MeshNodeOptions& mesh) {
+  std::vector<Peer> peers;
+  for (const std::string& key : mesh.trust) peers.push_back({"", key, "mesh.trust"});
+  const auto files = read_trust_folder(mesh.trust_dir);
+  if (!files) return tl::unexpected(files.error());
+  for (const TrustedKey& file : *files) {
+    peers.push_back({file.name, file.key, mesh.trust_dir.string()});
+  }
+  return peers;
+}
+
+// The links of the running node by peer; without one none.
+std::map<std::string, nlohmann::json> links_of(const Options& options) {
+  std::map<std::string, nlohmann::json> links;
+  auto connection = connect(options.connection);
+  if (!connection) {
+    fmt::print(stderr, "marram: no running node was asked: {}\n", connection.error().message);
+    return links;
+  }
+  const auto text = connection->client->status_json();
+  const auto status = text ? parse_status(*text) : Result<nlohmann::json>(nlohmann::json());
+  if (!status || !status->contains("mesh")) return links;
+  for (const auto& link : (*status)["mesh"].value("links", nlohmann::json::array())) {
+    links[link.value("peer", "")] = link;
+  }
+  return links;
+}
+
+int list(const Options& options) {
+  const auto mesh = mesh_of(options);
+  if (!mesh) return complain(mesh.error());
+  const auto peers = peers_of(*mesh);
+  if (!peers) return complain(peers.error());
+  const auto links = links_of(options);
+  Table table({"name", "node id", "key", "link", "address", "trusted by"});
+  auto all = nlohmann::ordered_json::array();
+  for (const Peer& peer : *peers) {
+    const std::string id = node_id_of_key(peer.key);
+    const auto link = links.find(id);
+    const bool up = link != links.end();
+    const std::string name = !peer.name.empty() || !up ? peer.name : link->second.value("name", "");
+    const std::string address = up ? link->second.value("address", "") : "";
+    table.add({name.empty() ? "-" : name, id, peer.key, up ? "up" : "-",
+               address.empty() ? "-" : address, peer.from});
+    all.push_back({{"name", name},
+                   {"node_id", id},
+                   {"key", peer.key},
+                   {"connected", up},
+                   {"address", address},
+                   {"trusted_by", peer.from}});
+  }
+  if (options.json) {
+    fmt::print("{}\n", all.dump(2));
+  } else {
+    fmt::print("{}", table.text());
+  }
+  return kOk;
+}
+
+int trust(const Options& options) {
+  const auto mesh = with_folder(options);
+  if (!mesh) return complain(mesh.error());
+  const std::string id = node_id_of_key(options.which);
+  const std::string name = options.name.empty() && !id.empty() ? id : options.name;
+  if (id.empty()) {
+    return complain({Errc::Invalid, fmt::format("peer: \"{}\" is no public key (40 characters, as "
+                                                "marram key show prints there; in quotes)",
+                                                options.which)});
+  }
+  if (auto status = trust_key(mesh->trust_dir, name, options.which); !status) {
+    return complain(status.error());
+  }
+  fmt::print("{} is trusted: {}\n", id, (mesh->trust_dir / (name + ".pub")).string());
+  return kOk;
+}
+
+int revoke(const Options& options) {
+  const auto mesh = with_folder(options);
+  if (!mesh) return complain(mesh.error());
+  for (const std::string& key : mesh->trust) {
+    if (key != options.which && node_id_of_key(key) != options.which) continue;
+    return complain({Errc::Refused, fmt::format("peer: {} is trusted by mesh.trust of the "
+                                                "configuration (take it out there, then reload "
+                                                "the node with SIGHUP)",
+                                                key)});
+  }
+  const auto removed = revoke_key(mesh->trust_dir, options.which);
+  if (!removed) return complain(removed.error());
+  fmt::print("{} is trusted no longer\n", options.which);
+  return kOk;
+}
+
+CLI::App* add(CLI::App* peer, const char* name, const char* what, Options& options) {
+  CLI::App* command = peer->add_subcommand(name, what);
+  command->add_option("-c,--config", options.connection.config, "Config file of the node");
+  command->add_option("--set", options.connection.sets, "Override a key: node.data_dir=PATH")
+      ->allow_extra_args(false);
+  return command;
+}
+
+}  // namespace
+
+void add_peer_command(CLI::App& app, Action& chosen) {
+  CLI::App* peer = app.add_subcommand("peer", "Trust other nodes, or no longer");
+  peer->require_subcommand(1);
+  const auto options = std::make_shared<Options>();
+  CLI::App* ls = peer->add_subcommand("ls", "List who is trusted, and who is connected");
+  ls->add_flag("--json", options->json, "Print JSON");
+  add_connection_options(*ls, options->connection);
+  ls->callback([&chosen, options] { chosen = [options] { return list(*options); }; });
+  CLI::App* more = add(peer, "trust", "Let a node connect, also a running one's", *options);
+  more->add_option("key", options->which, "Its public key (marram key show)")->required();
+  more->add_option("--name", options->name, "What to call it here (default: its node id)");
+  more->callback([&chosen, options] { chosen = [options] { return trust(*options); }; });
+  CLI::App* less = add(peer, "revoke", "End its sessions, and let it connect no more", *options);
+  less->add_option("peer", options->which, "Its name here, node id or public key")->required();
+  less->callback([&chosen, options] { chosen = [options] { return revoke(*options); }; });
+}
+
+}  // namespace marram::cli

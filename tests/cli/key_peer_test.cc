@@ -1,0 +1,107 @@
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/node/key_file.h"
+#include "tests/cli/program.h"
+
+namespace marram::cli {
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// A command about the node whose data is in `dir`.
+Ran about(const TempDir& dir, std::vector<std::string> arguments) {
+  arguments.insert(arguments.end(), {"--set", "node.data_dir=" + (dir / "data")});
+  return marram(arguments);
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("cli/key_peer");
+
+TEST_CASE("a key is made once, shown without its secret, and never written over") {
+  const TempDir dir;
+  CHECK(about(dir, {"key", "show"}).code == 1);
+
+  const Ran made = about(dir, {"key", "new"});
+  CHECK_MESSAGE(made.code == 0, made.err);
+  const Ran shown = about(dir, {"key", "show"});
+  const Ran json = about(dir, {"key", "show", "--json"});
+  const Ran again = about(dir, {"key", "new"});
+
+  CHECK(is_curve_key(made.out.substr(0, 40)));
+  CHECK(shown.out == made.out);
+  const auto key = nlohmann::json::parse(json.out);
+  CHECK(key["public_key"].get<std::string>() + "\n" == made.out);
+  CHECK(key["node_id"] == node_id_of_key(key["public_key"]));
+  CHECK(key.size() == 2);
+  CHECK(again.code == 1);
+  CHECK(about(dir, {"key", "show"}).out == made.out);
+}
+
+TEST_CASE("a key file that others may read ends with 77 and says what to do") {
+  const TempDir dir;
+  REQUIRE(about(dir, {"key", "new"}).code == 0);
+  std::filesystem::permissions(dir / "data/node.key", std::filesystem::perms::others_read,
+                               std::filesystem::perm_options::add);
+
+  const Ran shown = about(dir, {"key", "show"});
+
+  CHECK(shown.code == 77);
+  CHECK_MESSAGE(has(shown.err, "chmod 600"), shown.err);
+}
+
+TEST_CASE("peers are trusted, listed and revoked without a running node") {
+  const TempDir dir;
+  const std::string key = make_curve_key().public_key;
+
+  const Ran trusted = about(dir, {"peer", "trust", key, "--name", "hub"});
+  CHECK_MESSAGE(trusted.code == 0, trusted.err);
+  const Ran listed = about(dir, {"peer", "ls", "--json"});
+  CHECK_MESSAGE(listed.code == 0, listed.err);
+  const auto all = nlohmann::json::parse(listed.out);
+  REQUIRE(all.size() == 1);
+  CHECK(all[0]["name"] == "hub");
+  CHECK(all[0]["key"] == key);
+  CHECK(all[0]["node_id"] == node_id_of_key(key));
+  CHECK(all[0]["connected"] == false);
+
+  CHECK(about(dir, {"peer", "revoke", "hub"}).code == 0);
+  CHECK(nlohmann::json::parse(about(dir, {"peer", "ls", "--json"}).out).empty());
+  CHECK(about(dir, {"peer", "revoke", "hub"}).code == 1);
+}
+
+TEST_CASE("what is no key is not trusted") {
+  const TempDir dir;
+
+  CHECK(about(dir, {"peer", "trust", "short"}).code == 64);
+  CHECK(about(dir, {"peer", "trust", make_curve_key().public_key, "--name", "../x"}).code == 64);
+}
+
+TEST_CASE("a key that the configuration trusts is not revoked behind its back") {
+  const TempDir dir;
+  const std::string key = make_curve_key().public_key;
+
+  const Ran ran = about(dir, {"peer", "revoke", key, "--set", "mesh.trust=[\"" + key + "\"]"});
+
+  CHECK(ran.code == 77);
+  CHECK_MESSAGE(has(ran.err, "mesh.trust"), ran.err);
+}
+
+TEST_CASE("links beyond loopback without keys do not start: 78, naming the setting") {
+  const TempDir dir;
+
+  const Ran ran =
+      about(dir, {"run", "--set", "mesh.listen=tcp://0.0.0.0:0", "--set", "mesh.key_file="});
+
+  CHECK(ran.code == 78);
+  CHECK_MESSAGE(has(ran.err, "mesh.key_file"), ran.err);
+}
+
+TEST_SUITE_END();
+
+}  // namespace marram::cli

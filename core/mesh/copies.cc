@@ -115,6 +115,11 @@ void Copies::plan_main(Log& log, Fetch& f, Now now, Actions& out) {
     return;
   }
   Link* link = upstream(log, f, next);
+  if (f.waits && f.taken < f.waits->to) {
+    const bool same = link != nullptr && link->id() == f.waits->told_by;
+    const TimePoint due = f.waits->since + options_.hold_away_max;
+    if (link == nullptr || (same && !f.waits->again && now.steady < due)) return again(log, due);
+  }
   const bool all = f.need.whole || log.own || !wire::filters_fit(f.need.filters) ||
                    (f.need.keep && f.cover.whole());
   if (f.main && (link == nullptr || link->id() != f.main->session)) {
@@ -222,8 +227,11 @@ void Copies::release_all(Log& log, Fetch& f, Actions& out) {
   }
 }
 
-void Copies::on_held(Log& log, const std::string& peer) {
+void Copies::on_held(Log& log, const std::string& peer, std::uint64_t acked) {
   Fetch& f = fetch(log);
+  f.once_acked = std::max(f.once_acked, acked);
+  f.asked.erase(peer);
+  if (f.waits) f.waits->again = true;
   f.holders.insert(peer);
   f.acked = 0;  // it may not have heard
   acks_.insert(log.index);
@@ -231,7 +239,9 @@ void Copies::on_held(Log& log, const std::string& peer) {
 }
 
 void Copies::on_have(Log& log, const std::string& peer) {
-  fetch(log).asked.erase(peer);
+  Fetch& f = fetch(log);
+  f.asked.erase(peer);
+  if (f.waits) f.waits->again = true;
   again(log, TimePoint());
 }
 

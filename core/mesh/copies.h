@@ -69,7 +69,7 @@ class Copies {
   // A neighbour says what it has; kept in Log::have by the caller.
   void on_have(Log& log, const std::string& peer);
   // `peer` holds for this node.
-  void on_held(Log& log, const std::string& peer);
+  void on_held(Log& log, const std::string& peer, std::uint64_t acked);
   void on_session_down(SessionId session, const std::string& peer, Now now);
   // Whether `token` was one of its writes.
   bool on_written(Token token, const Result<std::uint32_t>& log, Now now, Actions& out);
@@ -127,7 +127,8 @@ class Copies {
   Status check(Answer& answer, const Request& request, std::vector<Gap>& gaps) const;
   void write(Log& log, Fetch& f, CopyWrite write, SessionId session, std::uint64_t bytes,
              Actions& out);
-  void take_main(Link& link, Found found, Answer answer, std::vector<Gap> gaps, Actions& out);
+  void take_main(Link& link, Found found, Answer answer, std::vector<Gap> gaps, TimePoint now,
+                 Actions& out);
   void take_below(Link& link, Found found, Answer answer, std::vector<Gap> gaps, Actions& out);
   bool locate_below(Link& link, Found found, const Answer& answer, Actions& out);
   void finish_below(Fetch& f, CopyWrite& write);
@@ -138,6 +139,8 @@ class Copies {
   // A neighbour to ask before positions from..to are recorded as a gap that `told` told.
   Link* other_source(Log& log, const Fetch& f, const Request& told, std::uint64_t from,
                      std::uint64_t to);
+  // Whether somebody who cannot be reached has to be waited for.
+  bool must_wait(Fetch& f, const Request& told, const Gap& gap, TimePoint now);
   void ask_repair(Log& log, Fetch& f, Link& link, std::optional<std::uint64_t> gap_to, bool below,
                   Actions& out);
   void check_repair(Log& log, Fetch& f, Now now, Actions& out);

@@ -24,6 +24,17 @@ Link* Copies::other_source(Log& log, const Fetch& f, const Request& told, std::u
   return nullptr;
 }
 
+bool Copies::must_wait(Fetch& f, const Request& told, const Gap& gap, TimePoint now) {
+  // Only custody passed on makes an origin trim what is owed: somebody has it.  What this
+  // node had acknowledged itself, before its disk went back, may be gone.
+  const bool owed = f.need.owed_from && *f.need.owed_from <= gap.to && gap.to > f.once_acked;
+  if (gap.reason != "retention" || !owed || !told.standing) return false;
+  if (!f.waits || f.waits->to != gap.to) f.waits = Fetch::Waits{gap.to, now, 0, false};
+  f.waits->told_by = told.session;
+  f.waits->again = false;
+  return now - f.waits->since < options_.hold_away_max;
+}
+
 void Copies::ask_repair(Log& log, Fetch& f, Link& link, std::optional<std::uint64_t> gap_to,
                         bool below, Actions& out) {
   stop(f, f.repair, out);
@@ -160,6 +171,10 @@ void Copies::holes(std::vector<HoleStatus>& out) const {
   for (const auto& [index, f] : fetches_) {
     Log* const log = tables_.logs.at(index);
     if (log == nullptr) continue;
+    if (f.waits && f.taken < f.waits->to) {
+      out.push_back({log->id, f.taken + 1, f.waits->to,
+                     "its origin has trimmed it; who keeps it cannot be reached"});
+    }
     if (f.hole) {
       out.push_back(
           {log->id, f.taken + 1, tables_.sources.end(*log), "nobody who can be reached has it"});

@@ -153,7 +153,7 @@ Status Copies::take(Link& link, Found found, Answer answer, Now now, Actions& ou
   if (below) {
     take_below(link, found, std::move(answer), std::move(gaps), out);
   } else {
-    take_main(link, found, std::move(answer), std::move(gaps), out);
+    take_main(link, found, std::move(answer), std::move(gaps), now.steady, out);
   }
   return {};
 }
@@ -174,11 +174,12 @@ bool Copies::apply(Fetch& f, Request& request, CopyWrite& write) {
   return true;
 }
 
-void Copies::take_main(Link& link, Found found, Answer answer, std::vector<Gap> gaps,
+void Copies::take_main(Link& link, Found found, Answer answer, std::vector<Gap> gaps, TimePoint now,
                        Actions& out) {
   auto& [log, f, request] = found;
   CopyWrite next{.log = log->id, .durability = log->durability};
   bool changes = false;
+  const bool goes_on = f->begun;
   if (!f->begun) {
     f->begun = changes = request->applied = true;
     f->taken = answer.after;
@@ -197,11 +198,18 @@ void Copies::take_main(Link& link, Found found, Answer answer, std::vector<Gap> 
   changes = apply(*f, *request, next) || changes;
   std::uint64_t upto = std::max(answer.upto, f->taken);
   Link* other = nullptr;
+  bool waits = false;
+  std::uint64_t gap_to = 0;
   gaps = part_of(gaps, f->taken, upto);
-  for (const Gap& gap : gaps) {
+  for (Gap& gap : gaps) {
     if (request->kind == WantKind::Repair) break;
     other = other_source(*log, *f, *request, gap.from, gap.to);
-    if (other == nullptr) continue;
+    waits = other == nullptr && goes_on && must_wait(*f, *request, gap, now);
+    if (other == nullptr && !waits) {
+      if (f->waits && f->waits->to == gap.to) gap.reason = "lost";  // waited for long enough
+      continue;
+    }
+    gap_to = gap.to;
     upto = gap.from - 1;
     break;
   }
@@ -223,9 +231,11 @@ void Copies::take_main(Link& link, Found found, Answer answer, std::vector<Gap> 
   if (first && request->kind == WantKind::Main) release_others(*log, *f, out);
   if (first || other != nullptr || changes) again(*log, TimePoint());
   if (other != nullptr) {
-    const std::uint64_t gap_to = gaps.back().to;
     stop(*f, f->main, out);
     ask_repair(*log, *f, *other, gap_to, false, out);
+  } else if (waits) {
+    stop(*f, f->main, out);
+    again(*log, TimePoint());
   } else if (!tables_.sources.live(*log)) {
     again(*log, TimePoint());  // what comes next may be elsewhere
   }
@@ -262,10 +272,12 @@ void Copies::take_below(Link& link, Found found, Answer answer, std::vector<Gap>
     return again(*log, TimePoint());
   }
   Link* other = nullptr;
+  std::uint64_t gap_to = 0;
   for (const Gap& gap : part_of(gaps, taken, upto)) {
     if (request->kind == WantKind::Repair) break;
     other = other_source(*log, *f, *request, gap.from, gap.to);
     if (other == nullptr) continue;
+    gap_to = gap.to;
     upto = gap.from - 1;
     break;
   }
@@ -288,7 +300,7 @@ void Copies::take_below(Link& link, Found found, Answer answer, std::vector<Gap>
   if (ends) return again(*log, TimePoint());
   if (other == nullptr) return;
   stop(*f, f->backfill, out);
-  ask_repair(*log, *f, *other, gaps.back().to, true, out);
+  ask_repair(*log, *f, *other, gap_to, true, out);
 }
 
 void Copies::finish_below(Fetch& f, CopyWrite& write) {

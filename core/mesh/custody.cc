@@ -138,6 +138,7 @@ void Custody::add_to(Need& need, const Log& log) const {
     }
     need.wanted = need.whole = need.standing = need.for_itself = true;
     need.ask_from({wire::Begin::At::Seq, place->second + 1, {}});
+    need.owe_from(place->second + 1);
   }
 }
 

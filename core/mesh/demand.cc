@@ -108,6 +108,7 @@ void Readers::add_to(Need& need, const Log& log) const {
     if (log.record) {
       const auto cursor = interest.cursors.find(log.record->no);
       if (cursor != interest.cursors.end()) reader.cursor = cursor->second;
+      if (reader.cursor && interest.durable) need.owe_from(*reader.cursor + 1);
     }
     need.wanted = need.for_itself = true;
     need.standing = need.standing || interest.durable;

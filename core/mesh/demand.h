@@ -4,6 +4,7 @@
 // Threads: the owner's only.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -30,6 +31,8 @@ struct Need {
   std::optional<std::uint64_t> all_from;
   std::optional<WallTime> all_since;
   bool all_from_head = false;
+  // From here on this node answers for it: to its durable readers, to peers who are away.
+  std::optional<std::uint64_t> owed_from;
   std::vector<std::string> filters;  // of the readers, none of them covered by another
   std::vector<ReaderNeed> readers;
   // Peers that ask, and peers for which it is held; of each two stand for many.
@@ -41,6 +44,7 @@ struct Need {
   bool wanted_but_for(const std::string& peer) const;
   bool kept_but_for(const std::string& peer) const;
 
+  void owe_from(std::uint64_t seq) { owed_from = std::min(owed_from.value_or(seq), seq); }
   void ask_from(const wire::Begin& begin);
   // Where a copy begins that serves all of this.
   wire::Begin lowest() const;

@@ -68,6 +68,16 @@ struct Fetch {
   std::optional<Request> backfill;
   std::optional<Request> repair;
   bool gap_hold = false;  // main, or the backfill, waits for the repair
+  // Told that the origin has trimmed what is owed here, by a node that cannot know who
+  // still keeps it: waits for that one.
+  struct Waits {
+    std::uint64_t to = 0;
+    TimePoint since{};
+    SessionId told_by = 0;
+    bool again = false;  // something has changed
+  };
+  std::optional<Waits> waits;
+  std::uint64_t once_acked = 0;  // as holders say, in an earlier life perhaps
   std::optional<Lack> lack;
   std::deque<PendingWrite> writes;
   TimePoint retry_at{};

@@ -11,6 +11,12 @@ namespace {
 constexpr Duration kSilentMin = std::chrono::seconds(1);
 constexpr Duration kSilentMax = std::chrono::minutes(10);
 
+std::uint32_t cost_of(Duration trip) {
+  std::uint32_t cost = 1;
+  while (cost < 32'768 && Duration(std::chrono::milliseconds(5)) * cost < trip) cost *= 2;
+  return cost;
+}
+
 Duration in_bounds(Duration silent_after) {
   return std::clamp(silent_after, kSilentMin, kSilentMax);
 }
@@ -102,8 +108,10 @@ void Link::on_pong(std::uint64_t number, TimePoint now) {
   const Duration took = now - *pinged_at_;
   pinged_at_.reset();
   // The shortest of late: what waits in queues is not the link's.
-  round_trip_ =
-      round_trip_ && took > *round_trip_ ? *round_trip_ + (took - *round_trip_) / 8 : took;
+  const bool first = !round_trip_;
+  round_trip_ = first || took < *round_trip_ ? took : *round_trip_ + (took - *round_trip_) / 8;
+  const std::uint32_t cost = cost_of(*round_trip_);
+  if (first || cost >= cost_ * 8 || cost * 8 <= cost_) cost_ = cost;
 }
 
 // A quarter of the window at a time, or all when there is a pause.

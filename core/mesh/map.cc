@@ -96,7 +96,13 @@ void Map::compute() {
   routes_.clear();
   using Step = std::tuple<std::uint64_t, std::string, std::string>;  // cost, next, node
   std::priority_queue<Step, std::vector<Step>, std::greater<>> open;
-  for (const auto& [id, cost] : links_) open.emplace(cost, id, id);
+  // Of a link both ends know a cost; the higher counts, for everybody.
+  for (const auto& [id, cost] : links_) {
+    const auto held = records_.find(id);
+    const std::uint32_t back =
+        held == records_.end() ? 0 : cost_to(held->second.record, options_.node_id);
+    open.emplace(std::max(cost, back), id, id);
+  }
   while (!open.empty()) {
     const auto [cost, next, id] = open.top();
     open.pop();

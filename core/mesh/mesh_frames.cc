@@ -170,7 +170,7 @@ Status Mesh::Body::on(Link& link, wire::Held& held, Now now, Actions& out) {
     if (auto status = check_log(entry.log, link); !status) return status;
     Log* const log = know(entry.log, now);
     if (log == nullptr) continue;
-    copies.on_held(*log, peer);
+    copies.on_held(*log, peer, entry.acked);
     mark(*log, now.steady);
   }
   return {};

@@ -10,14 +10,6 @@ namespace {
 
 constexpr Duration kProbeFor = std::chrono::seconds(2);
 
-std::uint32_t cost_of(const Link& link) {
-  const auto trip = link.round_trip().value_or(Duration(0));
-  // In steps of two, so that it seldom changes.
-  std::uint32_t cost = 1;
-  while (cost < 32'768 && Duration(std::chrono::milliseconds(5)) * cost < trip) cost *= 2;
-  return cost;
-}
-
 }  // namespace
 
 void Mesh::Body::session_up(const SessionInfo& session, Now now, Actions& out) {
@@ -132,7 +124,7 @@ void Mesh::Body::close(SessionId id, const Error& why, Now now, Actions& out) {
 
 void Mesh::Body::update_links() {
   std::map<std::string, std::uint32_t> costs;
-  for (const auto& [peer, id] : links.peers()) costs[peer] = cost_of(*links.find(id));
+  for (const auto& [peer, id] : links.peers()) costs[peer] = links.find(id)->cost();
   map.set_links(std::move(costs));
 }
 

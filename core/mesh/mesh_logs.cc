@@ -50,6 +50,7 @@ Need Mesh::Body::need_of(const Log& log) const {
   if (carries(log.id.stream)) {
     need.wanted = need.whole = need.standing = need.for_itself = true;
     need.ask_from({});
+    need.owe_from(1);
   }
   custody.add_to(need, log);
   serving.add_to(need, log);

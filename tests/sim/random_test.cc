@@ -60,11 +60,13 @@ class Schedule {
     for (std::size_t i = 0; i < count; ++i) add();
     const std::size_t readers = 1 + world_.pick(count);
     for (std::size_t i = 0; i < readers; ++i) subscribe();
-    if (faults_.retain) {
-      // All have been heard of before history begins to go.
-      for (std::size_t i = 0; i < count; ++i) world_.node(i).publish("t/0");
-      world_.run_for(5s);
+    // All have been heard of before history begins to go, and before what crosses is counted.
+    for (std::size_t i = 0; i < count; ++i) {
+      world_.node(i).publish("t/0");
+      world_.node(i).publish("alarm/0");
     }
+    world_.run_for(5s);
+    world_.crossed = world_.copied = 0;
   }
 
   void add() {
@@ -108,7 +110,13 @@ class Schedule {
       world_.pick(2) == 0 && world_.size() < 12 ? add() : subscribe();
     } else if (faults_.joins && what == 7) {
       SimNode& one = world_.node(node);
-      world_.pick(2) == 0 ? one.listen(900 + node, {"t/#"}) : one.unsubscribe(900 + node);
+      if (world_.pick(2) == 0) {
+        one.listen(++listener_, {"t/#"});
+        listeners_.emplace_back(node, listener_);
+      } else if (!listeners_.empty()) {
+        world_.node(listeners_.back().first).unsubscribe(listeners_.back().second);
+        listeners_.pop_back();
+      }
     } else if (faults_.full && what == 8) {
       world_.node(node).set_full(true);
       world_.at(2s, [this, node] { world_.node(node).set_full(false); });
@@ -154,6 +162,8 @@ class Schedule {
   std::vector<std::pair<std::size_t, std::uint64_t>> readers_;
   std::vector<std::pair<std::size_t, ModelStore>> images_;
   std::uint64_t reader_ = 0;
+  std::uint64_t listener_ = 1000;
+  std::vector<std::pair<std::size_t, std::uint64_t>> listeners_;
 };
 
 void run_seeds(const char* test, std::uint64_t count, const Faults& faults) {

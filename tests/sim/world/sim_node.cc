@@ -307,6 +307,7 @@ void SimNode::unsubscribe(std::uint64_t id) {
   store_.consumers().erase(id);
   readers_.erase(id);
   std::erase_if(places_, [&](const auto& item) { return item.first.first == id; });
+  std::erase_if(last_, [&](const auto& item) { return item.first.first == id; });
   if (!up()) return;
   mesh::Actions out;
   mesh_->drop_interest(id, world_.now(index_), out);

@@ -1,0 +1,84 @@
+#include "core/mesh/map.h"
+
+#include <doctest/doctest.h>
+
+namespace marram::mesh {
+
+namespace {
+
+wire::MapRecord record(std::string node, std::uint64_t number,
+                       std::vector<wire::Neighbour> neighbours = {}) {
+  wire::MapRecord record;
+  record.node_id = std::move(node);
+  record.number = number;
+  record.neighbours = std::move(neighbours);
+  return record;
+}
+
+TEST_SUITE_BEGIN("mesh/map");
+
+TEST_CASE("a stranger's map: records that arrive out of order do not go back") {
+  Map map({.node_id = "a"}, 0);
+
+  CHECK(map.take(record("b", 5), {}) == Map::Taken::New);
+  CHECK(map.take(record("b", 4), {}) == Map::Taken::Old);
+  CHECK(map.take(record("b", 5), {}) == Map::Taken::Known);
+
+  CHECK(map.find("b")->number == 5);
+}
+
+TEST_CASE("a node that hears its own old record jumps above it") {
+  Map map({.node_id = "a"}, 0);
+  map.publish(record("a", 0));
+
+  CHECK(map.take(record("a", 40), {}) == Map::Taken::Own);
+
+  CHECK(map.publish(record("a", 0)).number == 41);
+}
+
+TEST_CASE("an adjacency counts only when both ends list it") {
+  Map map({.node_id = "a"}, 0);
+  map.set_links({{"b", 1}});
+  map.take(record("b", 1, {{"a", 1}, {"c", 1}}), {});
+  map.take(record("c", 1), {});
+
+  CHECK_FALSE(map.reachable("c"));
+  map.take(record("c", 2, {{"b", 1}}), {});
+
+  CHECK(map.reachable("c"));
+  CHECK(map.route("c")->next == "b");
+}
+
+TEST_CASE("a path follows the cost that the worse end says") {
+  Map map({.node_id = "a"}, 0);
+  map.set_links({{"b", 1}, {"c", 4}});
+  map.take(record("b", 1, {{"a", 1}, {"d", 1}}), {});
+  map.take(record("c", 1, {{"a", 4}, {"d", 1}}), {});
+  map.take(record("d", 1, {{"b", 8}, {"c", 1}}), {});
+
+  CHECK(map.route("d")->next == "c");
+  CHECK(map.route("d")->cost == 5);
+}
+
+TEST_CASE("a record that cannot be reached for long is forgotten, and may come again") {
+  Map map({.node_id = "a", .expire = std::chrono::hours(1)}, 0);
+  map.take(record("b", 7), TimePoint(std::chrono::hours(1)));
+
+  map.on_tick(TimePoint(std::chrono::hours(3)));
+  CHECK(map.find("b") == nullptr);
+  CHECK(map.take(record("b", 6), TimePoint(std::chrono::hours(3))) == Map::Taken::New);
+}
+
+TEST_CASE("more nodes than the limit are not kept") {
+  Map map({.node_id = "a", .nodes_max = 1}, 0);
+
+  CHECK(map.take(record("b", 1), {}) == Map::Taken::New);
+  CHECK(map.take(record("c", 1), {}) == Map::Taken::Known);
+  CHECK(map.size() == 1);
+}
+
+TEST_SUITE_END();
+
+}  // namespace
+
+}  // namespace marram::mesh

@@ -140,7 +140,8 @@ class Store {
   // after the commit, with the log's number.
   // Errors, to `done`: Invalid  `after` is not where the copy stands
   //                    Full     no room: nothing was stored; try again later
-  //                    Io, Closed
+  //                    Io, Closed: it may turn out to be stored all the same; on_copied() and
+  //                    on_backfilled() tell how the copy stands when the disk is back
   // Full never drops what is owed to a reader here, but for streams with drop-oldest.
   using CopyDone = std::function<void(Result<std::uint32_t> log)>;
   virtual void write_copy(CopyWrite /*write*/, CopyDone done) { done(no_mesh()); }

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "tests/crash/memory_disk.h"
-#include "tests/store/committer_fixture.h"
+#include "tests/store/copy_fixture.h"
 
 namespace marram::test {
 
@@ -137,6 +137,53 @@ TEST_CASE("on a disk that is full to the last byte nothing acknowledged is lost"
   }
   CHECK(acknowledged.empty());
   CHECK(found > 50);
+}
+
+TEST_CASE("a copy whose sync fails is not answered as stored, and how it stands is told") {
+  TempDir directory;
+  MemoryDisk disk("failed_copy", 1);
+  CommitterFixture store(options_on("failed_copy", directory));
+  store.submit(1, "a");
+  REQUIRE(store.write(whole(foreign(), 0, 5)));
+  store.run(store::SetPinsCommand{{{2, 3}}});
+  store.listener.take_copies();
+  disk.fail_syncs(1);
+
+  const auto answer = store.write(whole(foreign(), 5, 9));
+
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().code == Errc::Io);
+  const std::uint64_t head = store.log(2).head;
+  CHECK((head == 5 || head == 9));
+  const auto copies = store.listener.take_copies();
+  const auto was_told = [&](const std::string& word) {
+    return std::find(copies.begin(), copies.end(), word) != copies.end();
+  };
+  CHECK(was_told("copied 1 1"));  // of this run, and closed now
+  CHECK(was_told("events 2 6..9") == (head == 9));
+  CHECK(was_told("copied 2 9") == (head == 9));
+  CHECK(store.write(whole(foreign(), head, 12)).value() == 2);
+  CHECK(words(store.read({.log = 2, .after = 0, .filters = {}})) == "1 2 3 4 5 6 7 8 9 10 11 12");
+  CHECK(store.submit(1, "a").batch->events()[0].position == Position(3, 1));
+}
+
+TEST_CASE("copies in memory are forgotten when the disk fails, and begin anew") {
+  TempDir directory;
+  MemoryDisk disk("failed_memory", 1);
+  auto options =
+      options_in(directory, {{.name = "fast", .topics = {"f"}, .durability = Durability::Memory}});
+  options.vfs = "failed_memory";
+  CommitterFixture store(std::move(options));
+  REQUIRE(store.write(whole(foreign("fast"), 0, 5)));
+  store.listener.take_copies();
+  disk.fail_syncs(1);
+
+  CHECK_FALSE(store.submit(1, "a").results.empty());
+
+  const auto copies = store.listener.take_copies();
+  CHECK(std::find(copies.begin(), copies.end(), "forgotten 1") != copies.end());
+  CHECK_FALSE(store.board.log(1));
+  CHECK(store.write(whole(foreign("fast"), 5, 6)).value() > 1);
 }
 
 TEST_SUITE_END();

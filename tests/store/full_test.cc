@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tests/store/committer_fixture.h"
+#include "tests/store/copy_fixture.h"
 
 namespace marram::test {
 
@@ -208,6 +208,63 @@ TEST_CASE("with less of the disk free than is to be left the file does not grow"
   CHECK(answer.results[0].error().message.find("reserve_free") != std::string::npos);
   store.rest(std::chrono::seconds(1));
   CHECK(std::filesystem::file_size(directory / "data/marram.db") <= before + (1 << 20));
+}
+
+TEST_CASE("a copy is stored whole or not at all, and goes on when there is room") {
+  TempDir directory;
+  CommitterFixture store(small_in(directory));
+  const auto no = store.put_consumer("c", {{"#", {}}});
+  const std::size_t stored = fill(store, "a");
+  const auto copy = [&] {
+    return store.write(stretch(foreign(), 0, 500, {from_to(1, 500), "a", 1000}));
+  };
+
+  const auto refused = copy();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::Full);
+  CHECK(store.board.logs().size() == 1);
+  CHECK(store.board.status().full);
+  CHECK(store.board.status().dropped.empty());
+  CHECK(store.log(1).first == 1);
+  store.move(no, 1, stored);
+
+  CHECK(copy().value() == 2);
+  CHECK(store.log(2).events == 500);
+  CHECK(store.log(1).first > 1);
+}
+
+TEST_CASE("that a copy has moved on without events is stored in a full store too") {
+  TempDir directory;
+  CommitterFixture store(small_in(directory));
+  store.put_consumer("c", {{"#", {}}});
+  store.write(whole(foreign(), 0, 3));
+  fill(store, "a");
+
+  CHECK(store.write(stretch(foreign(), 3, 900, {})));
+
+  CHECK(store.log(1).head == 900);
+}
+
+TEST_CASE("a copy of a stream with drop-oldest takes the place of that stream's oldest events") {
+  TempDir directory;
+  StreamOptions stream{.name = "telemetry", .topics = {"t/#"}};
+  stream.on_full = OnFull::DropOldest;
+  CommitterFixture store(small_in(directory, {stream}));
+  store.put_consumer("c", {{"#", {}}});
+
+  for (std::uint64_t after = 0; after < 10'000; after += 100) {
+    REQUIRE(store.write(stretch(foreign("telemetry"), after, after + 100,
+                                {from_to(after + 1, after + 100), "t/1", 1000})));
+  }
+
+  const LogRecord log = store.log(1);
+  CHECK(log.head == 10'000);
+  CHECK(log.first > 5000);
+  CHECK(log.events == 10'001 - log.first);
+  CHECK(store.board.status().dropped.at("drop_oldest") == log.first - 1);
+  CHECK(words(store.read({.log = 1, .after = log.first - 5, .filters = {}, .events_max = 1})) ==
+        "drop_oldest(" + std::to_string(log.first - 4) + ".." + std::to_string(log.first - 1) +
+            ") " + std::to_string(log.first));
 }
 
 TEST_SUITE_END();

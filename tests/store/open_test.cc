@@ -5,7 +5,7 @@
 
 #include <fstream>
 
-#include "tests/store/store_fixture.h"
+#include "tests/store/copy_fixture.h"
 
 namespace marram::test {
 
@@ -278,6 +278,80 @@ TEST_CASE("a repair that a crash has interrupted is ended at the next start") {
   TestStore store(options_in(directory));
 
   CHECK(store.store->logs().at(0).head == 5);
+}
+
+TEST_CASE("a damaged copy claims no more than what reads of it, holds stay") {
+  TempDir directory;
+  const auto file = directory / "data/marram.db";
+  {
+    CommitterFixture store(options_in(directory));
+    store.write(stretch(foreign(), 0, 3000, {from_to(1, 3000), "a", 400}));
+    auto filtered = stretch({"far", "1-aa", "other"}, 0, 300, {from_to(1, 290), "a", 400});
+    filtered.whole_from = 0;
+    filtered.filters = {{{"a", 1}}};
+    store.write(std::move(filtered));
+    REQUIRE(store.ask(store::PutHoldCommand{{"b", "events", {}, {{1, 77}}}, {}}));
+    store.committer->close();
+  }
+  checkpoint(file);
+  damage(file, 60, 3);
+  {
+    TestStore store(options_in(directory));
+    CHECK_FALSE(store.read(
+        {.log = 1, .after = 0, .filters = {}, .events_max = 3000, .bytes_max = 100 << 20}));
+    store.put(1);  // behind the repair, which the reader has asked for
+  }
+
+  CommitterFixture store(options_in(directory));
+
+  const LogRecord log = store.log(1);
+  CHECK(log.head == 3000);
+  CHECK(log.whole_from > 1);
+  CHECK(log.whole_from < 3000);
+  CHECK(log.events < 3000);
+  const auto read =
+      store.read({.log = 1, .after = 0, .filters = {}, .events_max = 3000, .bytes_max = 100 << 20});
+  REQUIRE(read);
+  CHECK(read->gaps.empty());
+  CHECK(read->batch->size() == log.events);
+  CHECK(read->batch->events().back().position.seq() == 3000);
+  std::uint64_t expected = 3000;
+  for (auto event = read->batch->events().rbegin(); event->position.seq() >= log.whole_from;
+       ++event) {
+    REQUIRE(event->position.seq() == expected--);
+  }
+  CHECK(expected == log.whole_from - 1);
+  CHECK(store.log(2).filters == std::vector<CopyFilter>{{"a", 1}});
+  CHECK(store.committer->mesh_records().holds.at(0).acked.at(1) == 77);
+}
+
+TEST_CASE("a copy whose end is damaged is asked for again from where it reads") {
+  TempDir directory;
+  const auto file = directory / "data/marram.db";
+  {
+    CommitterFixture store(options_in(directory));
+    store.write(stretch(foreign(), 0, 3000, {from_to(1, 3000), "a", 400}));
+    auto filtered = stretch({"far", "1-aa", "other"}, 0, 3000, {from_to(1, 3000), "a", 400});
+    filtered.whole_from = 0;
+    filtered.filters = {{{"a", 1}}};
+    filtered.begin_backfill = {.from = 1, .to = 9, .upto = 8, .filters = {}};
+    store.write(std::move(filtered));
+    store.committer->close();
+  }
+  sql(file, "DELETE FROM event WHERE position > (2 << 40) AND position < (2 << 40 | 1000)");
+  sql(file, "DELETE FROM event WHERE position > (1 << 40 | 2000) AND position < (2 << 40)");
+  checkpoint(file);
+  damage(file, root_page(file, "dropped"), 1);
+
+  CommitterFixture store(options_in(directory));
+
+  REQUIRE_FALSE(store.board.status().quarantined.empty());
+  CHECK(store.log(1).head == 2000);
+  CHECK(store.log(1).whole_from == 1);
+  CHECK(store.log(2).head == 3000);
+  CHECK(store.log(2).filters == std::vector<CopyFilter>{{"a", 3001}});
+  CHECK(store.committer->mesh_records().backfills.at(2).upto == 0);
+  CHECK(store.write(whole(foreign(), 2000, 2010)).value() == 1);
 }
 
 TEST_SUITE_END();

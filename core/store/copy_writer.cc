@@ -24,7 +24,9 @@ tl::unexpected<Error> invalid(const CopyWrite& write, std::string_view what) {
 // Where the write has to begin; empty: nowhere.
 std::optional<std::uint64_t> stand(const CopyWrite& write, const LogState* log) {
   if (!write.backfill) return log == nullptr ? write.after : log->record.head;
-  if (log == nullptr || !log->backfill) return {};
+  if (log == nullptr) return {};
+  if (write.begin_backfill) return write.begin_backfill->upto;
+  if (!log->backfill) return {};
   return log->backfill->upto;
 }
 
@@ -50,6 +52,10 @@ bool makes_sense(const BackfillRecord& backfill, std::uint64_t head) {
          backfill.upto + 1 >= backfill.from && backfill.upto <= backfill.to;
 }
 
+std::optional<BackfillRecord> backfill_of(const LogState* log) {
+  return log == nullptr ? std::nullopt : log->backfill;
+}
+
 }  // namespace
 
 Status CopyWriter::check(const CopyWrite& write) const {
@@ -60,15 +66,16 @@ Status CopyWriter::check(const CopyWrite& write) const {
   if (*begin != write.after) {
     return invalid(write, fmt::format("it stands at {}, not at {}", *begin, write.after));
   }
-  const std::uint64_t most = write.backfill ? log->backfill->to : kSeqMax;
+  const std::uint64_t head = write.backfill ? log->record.head : write.upto;
+  if (write.begin_backfill && !makes_sense(*write.begin_backfill, head)) {
+    return invalid(write, "the backfill is nowhere");
+  }
+  const auto backfill = write.begin_backfill ? write.begin_backfill : backfill_of(log);
+  const std::uint64_t most = write.backfill ? backfill->to : kSeqMax;
   if (write.upto < write.after || write.upto > most) return invalid(write, "upto is out of range");
   if (!ascend(write)) return invalid(write, "events or gaps are out of order");
-  const std::uint64_t head = write.backfill ? log->record.head : write.upto;
   if (write.whole_from.value_or(0) > head + 1) return invalid(write, "whole_from is over the head");
-  if (!write.begin_backfill) return {};
-  if (!makes_sense(*write.begin_backfill, head)) return invalid(write, "the backfill is nowhere");
-  if (tables_.logs.durability(write) != Durability::Memory) return {};
-  return invalid(write, "a log in memory has nothing to fill");
+  return {};
 }
 
 std::uint64_t CopyWriter::bytes(const CopyWrite& write) const {
@@ -137,7 +144,7 @@ Status CopyWriter::add_event(LogState& log, const EventView& event, bool backfil
 void CopyWriter::move(LogState& log, const CopyWrite& write) const {
   LogRecord& record = log.record;
   if (write.backfill) {
-    if (write.upto == write.after) return;
+    if (write.upto == write.after || log.in_memory()) return;
     record.first = std::min(record.first, write.after + 1);
     log.first_recorded.reset();
     return;
@@ -164,11 +171,12 @@ Status CopyWriter::change(LogState& log, CopyWrite& write) {
 }
 
 Status CopyWriter::change_backfill(LogState& log, CopyWrite& write) {
-  if (write.begin_backfill) {
-    return tables_.copies.put_backfill(log, std::move(write.begin_backfill));
-  }
   if (write.end_backfill) {
     return log.backfill ? tables_.copies.put_backfill(log, {}) : Status();
+  }
+  if (write.begin_backfill) {
+    write.begin_backfill->upto = write.backfill ? write.upto : write.begin_backfill->upto;
+    return tables_.copies.put_backfill(log, std::move(write.begin_backfill));
   }
   if (!write.backfill || write.upto == write.after) return {};
   return tables_.copies.move_backfill(log, write.upto);

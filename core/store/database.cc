@@ -188,6 +188,7 @@ Result<bool> Database::admit(std::uint64_t bytes, std::size_t stream) {
 Result<bool> Database::admit(const CopyWrite& write) {
   const std::uint64_t bytes = copy_writer_.bytes(write);
   if (bytes == 0) return true;
+  if (bytes > room_.max_bytes()) return false;  // it must not cost others what is there
   return admit(bytes, logs_.stream_index(write.log.stream));
 }
 

@@ -138,6 +138,7 @@ Result<ReadResult> EventReader::read_rows(const Store::ReadRequest& request) {
   auto batch = std::make_shared<EventBatch>();
   ReadResult result;
   result.upto = request.after;
+  result.first = range->first;
   // What is expected next; lower ones than the row at hand are missing.
   std::uint64_t next = request.after + 1;
   select_.bind(1, Position(request.log, next).packed())

@@ -78,7 +78,8 @@ void Group::plan(const EventView& event) {
 void Group::plan(const CopyWrite& write) {
   ++copies_;
   const Durability durability = database_.logs().durability(write);
-  bytes_ += database_.copies().bytes(write);
+  const std::uint64_t bytes = database_.copies().bytes(write);
+  if (bytes <= options_.max_bytes) bytes_ += bytes;
   if (durability != Durability::Memory || database_.logs().find(write.log) == nullptr) {
     plan_on_disk(durability == Durability::Fsync ? CommitKind::Sync : CommitKind::NoSync);
   }

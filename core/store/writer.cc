@@ -67,8 +67,6 @@ void Writer::run(std::span<Command> commands) {
       const Command& command = commands[count++];
       submitted += submitted_bytes(command);
       bytes += submitted_bytes(command) + copied_bytes(command);
-      // What was asked for after it is answered behind the repair.
-      if (std::holds_alternative<CheckCommand>(command)) break;
     }
     // First: nothing is put on top of what may be damaged.
     for (const Command& command : commands.first(count)) {

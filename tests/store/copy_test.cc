@@ -170,6 +170,33 @@ TEST_CASE("a backfill leaves what is stored already as it is, and can make the c
   CHECK(store.committer->mesh_records().backfills.empty());
 }
 
+TEST_CASE("a backfill can begin with its first stretch, and end with it") {
+  TempDir directory;
+  CommitterFixture store(options_in(directory));
+  store.write(whole(foreign(), 20, 30));
+  told(store);
+  const auto fill = [&](std::uint64_t from, std::uint64_t upto) {
+    auto write = whole(foreign(), from - 1, upto);
+    write.backfill = true;
+    write.begin_backfill = {.from = from, .to = 20, .upto = from - 1, .filters = {}};
+    return write;
+  };
+
+  REQUIRE(store.write(fill(11, 15)));
+  CHECK(told(store) == Words{"backfilled 1 15"});
+  CHECK(store.committer->mesh_records().backfills.at(1).upto == 15);
+  CHECK_FALSE(store.write(fill(11, 21)));
+  auto last = fill(1, 20);
+  last.end_backfill = true;
+  last.whole_from = 1;
+  REQUIRE(store.write(std::move(last)));
+
+  CHECK(told(store) == Words{"backfilled 1 -"});
+  CHECK(store.log(1).events == 30);
+  CHECK(store.log(1).first == 1);
+  CHECK(store.log(1).whole_from == 1);
+}
+
 TEST_CASE("a backfill does not go beyond its end, nor back") {
   TempDir directory;
   CommitterFixture store(options_in(directory));

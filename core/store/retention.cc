@@ -213,6 +213,8 @@ Status Retention::note(LogState& log, Cut cut, WallTime now) {
 Status Retention::note_history(const LogState& log, std::uint64_t upto) {
   const std::uint32_t no = log.record.no;
   trims_.push_back({no, upto + 1, {no, log.record.first, upto, "retention"}, false});
+  // What this node has said of a log that it wrote stays said.
+  if (!log.record.open && log.record.id.origin == tables_.logs.node_id()) return {};
   // Everybody here has been told of what went before.
   auto status = tables_.gaps.forget(no, upto);
   if (!status || !log.record.open) return status;

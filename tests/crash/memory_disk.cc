@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace marram::test {
 
@@ -18,6 +19,7 @@ struct MemoryDisk::File {
   sqlite3_file base;
   MemoryDisk* disk;
   Content* content;
+  bool shares;  // has the index mapped
 };
 
 void MemoryDisk::apply(std::vector<char>& bytes, const Write& write) {
@@ -57,6 +59,7 @@ void MemoryDisk::forget(Content& content) {
   content.unsynced.clear();
   content.now = content.durable;
   content.shared.clear();
+  content.sharers = 0;
 }
 
 void MemoryDisk::restore_power() {
@@ -167,6 +170,7 @@ struct MemoryDisk::Methods {
 
   static int share(sqlite3_file* base, int region, int size, int extend, void volatile** out) {
     auto& shared = file(base).content->shared;
+    if (!std::exchange(file(base).shares, true)) ++file(base).content->sharers;
     const auto wanted = static_cast<std::size_t>(region);
     while (shared.size() <= wanted && extend != 0) {
       shared.push_back(std::make_unique<char[]>(static_cast<std::size_t>(size)));
@@ -177,7 +181,9 @@ struct MemoryDisk::Methods {
   static int share_lock(sqlite3_file*, int, int, int) { return SQLITE_OK; }
   static void share_barrier(sqlite3_file*) {}
   static int unshare(sqlite3_file* base, int) {
-    file(base).content->shared.clear();
+    if (!std::exchange(file(base).shares, false)) return SQLITE_OK;
+    Content& content = *file(base).content;
+    if (--content.sharers == 0) content.shared.clear();
     return SQLITE_OK;
   }
 

@@ -50,6 +50,7 @@ class MemoryDisk {
     std::vector<char> durable;
     std::vector<Write> unsynced;
     std::vector<std::unique_ptr<char[]>> shared;  // the index of the write-ahead log
+    std::size_t sharers = 0;
   };
 
   struct File;

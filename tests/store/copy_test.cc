@@ -340,6 +340,48 @@ TEST_CASE("a log of an earlier run of this node grows again from what peers have
   CHECK(store.log(2).head == 1);
 }
 
+TEST_CASE("the store takes what the mesh asks for between publishes, and refuses it when closed") {
+  TempDir directory;
+  TestStore store(options_in(directory));
+  std::vector<Answer<Result<std::uint32_t>>> answers(50);
+
+  for (std::uint64_t i = 0; i < answers.size(); ++i) {
+    store.store->write_copy(whole(foreign(), i * 10, i * 10 + 10), answers[i].taker());
+    if (i % 10 == 0) store.put(3);
+  }
+  for (auto& answer : answers) CHECK(answer.wait().has_value());
+  Answer<Status> held;
+  store.store->put_hold({"b", "events", {}, {{1, 3}}}, held.taker());
+  CHECK(held.wait());
+  store.store->move_holds({{"b", "events", 1, 9}}, {});
+  store.store->set_pins({{1, 3}});
+  store.store->save_facts({.map_number = 7, .runs = 9});
+  Answer<Status> ended;
+  store.store->end_epoch(ended.taker());
+  CHECK(ended.wait());
+  Answer<Status> removed;
+  store.store->remove_hold("b", "elsewhere", removed.taker());
+  CHECK(removed.wait());
+  Answer<Status> forgotten;
+  store.store->forget_log(1, forgotten.taker());
+  CHECK(forgotten.wait().error().code == Errc::Invalid);
+  store.put(1);
+  store.store->close();
+  Answer<Result<std::uint32_t>> late;
+  store.store->write_copy(whole(foreign(), 500, 501), late.taker());
+  CHECK(late.wait().error().code == Errc::Closed);
+
+  TestStore again(options_in(directory));
+  const auto logs = again.store->logs();
+  REQUIRE(logs.size() == 3);
+  CHECK(logs[0].events + logs[1].events + logs[2].events == 500 + 15 + 1);
+  CHECK(logs[2].id.epoch.starts_with("10-"));
+  const MeshRecords records = again.store->mesh_records();
+  CHECK(records.facts == MeshFacts{.map_number = 7, .runs = 9});
+  CHECK(records.holds.at(0).acked.at(1) == 9);
+  CHECK(again.store->status().events == 516);
+}
+
 TEST_SUITE_END();
 
 }  // namespace marram::test

@@ -245,11 +245,14 @@ void Copies::on_have(Log& log, const std::string& peer) {
   again(log, TimePoint());
 }
 
-void Copies::add_reader_lack(std::optional<Lack>& lack, const Fetch& f,
-                             const ReaderNeed& reader) const {
+void Copies::add_reader_lack(std::optional<Lack>& lack, const Fetch& f, const ReaderNeed& reader,
+                             bool complete) const {
   for (const FilterStart& filter : reader.filters) {
-    const std::uint64_t from = f.cover.from(filter.filter);
-    if (from == Coverage::kNever) continue;  // the main want asks for it first
+    std::uint64_t from = f.cover.from(filter.filter);
+    if (from == Coverage::kNever) {
+      if (!complete) continue;  // the main want asks for it first
+      from = f.taken + 1;
+    }
     Begin begin = filter.from;
     if (reader.cursor) begin = {Begin::At::Seq, *reader.cursor + 1, {}};
     if (begin.at == Begin::At::Head) continue;
@@ -276,7 +279,8 @@ std::optional<Lack> Copies::find_lack(const Log& log, const Fetch& f) const {
     }
   }
   std::optional<Lack> lack;
-  for (const ReaderNeed& reader : f.need.readers) add_reader_lack(lack, f, reader);
+  const bool complete = log.closed && f.taken >= tables_.sources.end(log);
+  for (const ReaderNeed& reader : f.need.readers) add_reader_lack(lack, f, reader, complete);
   if (!lack) return {};
   lack->filters = without_covered(std::move(lack->filters));
   // A node's own closed log, and what is whole, stays whole.

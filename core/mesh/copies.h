@@ -113,7 +113,8 @@ class Copies {
   void ask_main(Log& log, Fetch& f, Link& link, Now now, Actions& out);
   void plan_backfill(Log& log, Fetch& f, Now now, Actions& out);
   std::optional<Lack> find_lack(const Log& log, const Fetch& f) const;
-  void add_reader_lack(std::optional<Lack>& lack, const Fetch& f, const ReaderNeed& reader) const;
+  void add_reader_lack(std::optional<Lack>& lack, const Fetch& f, const ReaderNeed& reader,
+                       bool complete) const;
   void ask(Log& log, Fetch& f, Request request, Link& link, Actions& out);
   void stop(Fetch& f, std::optional<Request>& request, Actions& out);
   void release_others(Log& log, Fetch& f, Actions& out);

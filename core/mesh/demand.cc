@@ -80,6 +80,13 @@ bool concerns(std::string_view filter, const std::vector<std::string>& topics) {
                      [&](const std::string& topic) { return overlaps(filter, topic); });
 }
 
+// What a reader of everything has can be served to others.
+bool takes_all(std::string_view filter, const std::vector<std::string>& topics) {
+  if (filter == "#") return true;
+  return !topics.empty() && std::all_of(topics.begin(), topics.end(),
+                                        [&](const auto& topic) { return covers(filter, topic); });
+}
+
 void Readers::put(Interest interest) { interests_[interest.id] = std::move(interest); }
 
 void Readers::move(std::uint64_t id, std::uint32_t log, std::uint64_t upto) {
@@ -103,6 +110,7 @@ void Readers::add_to(Need& need, const Log& log) const {
       if (!concerns(filter.filter, log.topics)) continue;
       reader.filters.push_back(filter);
       need.filters.push_back(filter.filter);
+      need.whole = need.whole || takes_all(filter.filter, log.topics);
     }
     if (reader.filters.empty()) continue;
     if (log.record) {

@@ -55,6 +55,9 @@ std::vector<std::string> without_covered(std::vector<std::string> filters);
 // Some filter can match some topic of the stream.
 bool concerns(std::string_view filter, const std::vector<std::string>& topics);
 
+// The filter matches every topic of the stream.
+bool takes_all(std::string_view filter, const std::vector<std::string>& topics);
+
 class Readers {
  public:
   void put(Interest interest);

@@ -110,8 +110,8 @@ void Link::on_pong(std::uint64_t number, TimePoint now) {
   // The shortest of late: what waits in queues is not the link's.
   const bool first = !round_trip_;
   round_trip_ = first || took < *round_trip_ ? took : *round_trip_ + (took - *round_trip_) / 8;
-  const std::uint32_t cost = cost_of(*round_trip_);
-  if (first || cost >= cost_ * 8 || cost * 8 <= cost_) cost_ = cost;
+  shortest_ = std::min(shortest_.value_or(took), took);
+  cost_ = cost_of(*shortest_);
 }
 
 // A quarter of the window at a time, or all when there is a pause.

@@ -53,7 +53,8 @@ class Link {
   const Pace& pace() const { return pace_; }
   // Empty before the first PONG.
   std::optional<Duration> round_trip() const { return round_trip_; }
-  // For the map: grows with the round trip, in steps of two, and seldom changes.
+  // For the map: grows with the shortest round trip seen, in steps of two; what waits in
+  // queues under load is not the link's.
   std::uint32_t cost() const { return cost_; }
   TimePoint last_heard() const { return heard_at_; }
   // When data came last.
@@ -80,6 +81,7 @@ class Link {
   std::uint64_t ping_no_ = 0;
   std::optional<TimePoint> pinged_at_;
   std::optional<Duration> round_trip_;
+  std::optional<Duration> shortest_;
   std::uint32_t cost_ = 1;
   Pace pace_;
   std::uint64_t received_ = 0;  // data, in bytes of credit

@@ -6,6 +6,7 @@ namespace marram::mesh {
 
 namespace {
 
+constexpr Duration kSeedsFirst = std::chrono::seconds(5);
 constexpr Duration kForgetEvery = std::chrono::minutes(1);
 
 }  // namespace
@@ -63,6 +64,9 @@ void Membership::on_down(const std::string& node_id, TimePoint now) {
   found->second.linked = false;
   found->second.seen = now;
   --links_;
+  const bool seeded = std::any_of(addresses_.begin(), addresses_.end(),
+                                  [](const auto& item) { return item.second.seed; });
+  if (seeded) lonely_at_ = now + kSeedsFirst;
   for (auto& [text, address] : addresses_) {
     if (address.node_id == node_id && !address.dialling) back_off(address, now);
   }
@@ -119,6 +123,7 @@ void Membership::on_tick(TimePoint now, Actions& out) {
       back_off(address, now);
     }
     if (address.dialling || now < address.next || !wanted(address)) continue;
+    if (!address.seed && now < lonely_at_) continue;
     address.dialling = true;
     address.next = now + options_.dial_max;
     out.push_back(Dial{text, key_of(address)});
@@ -134,7 +139,8 @@ std::optional<TimePoint> Membership::wake_at() const {
   std::optional<TimePoint> at;
   for (const auto& [text, address] : addresses_) {
     if (!address.dialling && !wanted(address)) continue;
-    if (!at || address.next < *at) at = address.next;
+    const TimePoint next = address.seed ? address.next : std::max(address.next, lonely_at_);
+    if (!at || next < *at) at = next;
   }
   return at;
 }

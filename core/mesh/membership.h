@@ -1,9 +1,9 @@
 // Whom to dial.
 //
-// Seeds are dialled for ever.  Peers that others tell of, or that the LAN beacon
-// heard, are dialled while this node has fewer than `links_min` links, and are forgotten
-// when nobody has had a link with them for `expire`.  An address whose node has a link already is
-// left alone.  Redial backs off with jitter.
+// Seeds are dialled for ever.  Their turn comes first when the last link is lost.  Peers that
+// others tell of, or that the LAN beacon heard, are dialled while this node has fewer than
+// `links_min` links, and are forgotten when nobody has had a link with them for `expire`.  An
+// address whose node has a link already is left alone.  Redial backs off with jitter.
 //
 // Threads: the owner's only.
 #pragma once
@@ -85,6 +85,7 @@ class Membership {
   std::map<std::string, Peer> peers_;
   std::map<std::string, Address> addresses_;
   std::size_t links_ = 0;
+  TimePoint lonely_at_{};  // from then on others than seeds are dialled too
   TimePoint expire_at_{};
 };
 

@@ -109,6 +109,7 @@ struct Mesh::Body {
   bool own_changed = true;
   bool heard_itself = false;  // an old record of this node is about
   TimePoint published_at{};
+  TimePoint link_at{};  // a link came up last
   wire::MapRecord published;
   std::map<std::string, SessionId> floods;  // nodes whose records go out, and who told
 

@@ -85,6 +85,7 @@ void Mesh::Body::go_live(Link& link, Now now, Actions& out) {
   if (!peers.peers.empty()) out.push_back(SendFrame{link.id(), std::move(peers)});
   out.push_back(Report{Report::What::PeerUp, peer, link.info().address});
   own_changed = true;
+  link_at = now.steady;
   mark_all(now.steady);
 }
 

@@ -195,7 +195,9 @@ std::optional<TimePoint> Mesh::Body::wake_at() const {
   by(copies.wake_at());
   by(serving.wake_at());
   for (const auto& [index, time] : marked) by(time);
-  if (own_changed) by(published_at + std::chrono::seconds(1));
+  if (own_changed && !links.peers().empty()) {
+    by(std::max(published_at + std::chrono::seconds(1), link_at + std::chrono::milliseconds(500)));
+  }
   if (!have_changed.empty()) by(have_at);
   if (pins_changed) by(pins_at);
   return at;

@@ -7,6 +7,7 @@ namespace marram::mesh {
 namespace {
 
 constexpr Duration kPublishEvery = std::chrono::seconds(1);
+constexpr Duration kListenFirst = std::chrono::milliseconds(500);
 constexpr Duration kHaveEvery = std::chrono::milliseconds(500);
 constexpr Duration kPinsEvery = std::chrono::seconds(1);
 constexpr std::size_t kStateBytes = 256 << 10;
@@ -72,8 +73,12 @@ wire::MapRecord Mesh::Body::own_record() {
 void Mesh::Body::publish(Now now, Actions& out) {
   if (!own_changed) return;
   if (now.steady < published_at + kPublishEvery && published_at != TimePoint()) return;
-  own_changed = false;
   wire::MapRecord own = own_record();
+  // What it has of others' logs is told when the others have been heard.
+  const bool early = published.number == 0 && own.open.empty() && links.peers().size() < 2 &&
+                     (links.peers().empty() || now.steady < link_at + kListenFirst);
+  if (early) return;
+  own_changed = false;
   const bool silent = published.number == 0 && !heard_itself && own.open.empty() &&
                       own.copies.empty() && links.peers().size() < 2;
   if (silent || (published.number != 0 && same(own, published))) return;

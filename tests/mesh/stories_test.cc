@@ -218,6 +218,7 @@ TEST_CASE("moving house: the old upstream keeps its hold until the new one has a
   CHECK(world.gaps.empty());
   CHECK(world.node(c).delivered(1).size() == 10);
   world.heal(c, b);
+  world.run_for(40s);
 
   check_whole(world);
   CHECK(world.node(c).delivered(1).size() == 20);

@@ -145,6 +145,7 @@ class Schedule {
       world_.node(i).set_full(false);
       if (!world_.node(i).up()) world_.start(i);
     }
+    world_.run_for(40s);  // whoever waits longest before he dials again
     world_.expect(world_.settle(10min), "the mesh does not come to rest");
     world_.check_delivered();
     if (faults_.backups) return;

@@ -250,6 +250,7 @@ void World::check_delivered() {
     for (const auto& [reader, interest] : node->readers()) {
       if (!interest.durable || interest.filters.front().from.at != wire::Begin::At::Seq) continue;
       for (const auto& [id, event] : published) {
+        if (event.seq < interest.filters.front().from.seq) continue;
         if (!event.acknowledged || node->delivered(reader).contains(id)) continue;
         const bool wanted =
             std::any_of(interest.filters.begin(), interest.filters.end(),

@@ -100,7 +100,7 @@ void Link::ping(TimePoint now, Actions& out) {
     pinged_at_ = now;
   }
   out.push_back(SendFrame{info_.id, wire::Ping{ping_no_}});
-  spoke_at_ = now;
+  spoke_at_ = asked_at_ = now;
 }
 
 void Link::on_pong(std::uint64_t number, TimePoint now) {
@@ -136,8 +136,7 @@ Status Link::on_tick(TimePoint now, Actions& out) {
   give_credit(out, now);
   const Duration every =
       std::min(in_bounds(peer_.silent_after), in_bounds(options_.hello.silent_after)) / 3;
-  if (now - spoke_at_ >= every ||
-      (silent >= every && now - pinged_at_.value_or(TimePoint()) >= every)) {
+  if (now - spoke_at_ >= every || (silent >= every && now - asked_at_ >= every)) {
     ping(now, out);
   }
   return {};
@@ -148,7 +147,7 @@ TimePoint Link::wake_at() const {
   const Duration own = in_bounds(options_.hello.silent_after);
   const Duration every = std::min(in_bounds(peer_.silent_after), own) / 3;
   TimePoint at = std::min(spoke_at_ + every, heard_at_ + own);
-  const TimePoint asks = std::max(heard_at_, pinged_at_.value_or(TimePoint())) + every;
+  const TimePoint asks = std::max(heard_at_, asked_at_) + every;
   return std::min(at, asks);
 }
 

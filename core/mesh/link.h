@@ -79,7 +79,8 @@ class Link {
   TimePoint spoke_at_;
   TimePoint data_at_;
   std::uint64_t ping_no_ = 0;
-  std::optional<TimePoint> pinged_at_;
+  std::optional<TimePoint> pinged_at_;  // the PING that waits for its PONG
+  TimePoint asked_at_{};                // the last PING
   std::optional<Duration> round_trip_;
   std::optional<Duration> shortest_;
   std::uint32_t cost_ = 1;

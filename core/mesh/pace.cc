@@ -21,7 +21,7 @@ std::uint64_t bytes_in(std::uint64_t rate, Duration time) {
 void Pace::on_sent(std::uint64_t bytes, TimePoint now) {
   sent_ += bytes;
   if (sent_at_.empty()) done_at_ = now;
-  sent_at_.push_back({sent_, now, done_, done_at_, in_flight() + kFrameMin >= flight_max_});
+  sent_at_.push_back({sent_, now, done_, done_at_, in_flight() + frame_bytes() > flight_max_});
 }
 
 bool Pace::on_credit(std::uint64_t granted, std::uint64_t window, TimePoint now) {

@@ -58,13 +58,15 @@ Status LogTable::load(Connection& connection) {
 
 Status LogTable::load_node_id(Connection& connection) {
   auto found = connection.text("SELECT value FROM meta WHERE name = 'node_id'");
-  if (found) {
+  if (!found && found.error().code != Errc::NotFound) return tl::unexpected(found.error());
+  if (found && (node_id_.empty() || node_id_ == *found)) {
     node_id_ = *found;
     return {};
   }
-  if (found.error().code != Errc::NotFound) return tl::unexpected(found.error());
-  node_id_ = random_hex(16);
-  auto insert = Statement::prepare(connection, "INSERT INTO meta VALUES ('node_id', ?1)");
+  if (node_id_.empty()) node_id_ = random_hex(16);
+  auto insert = Statement::prepare(connection,
+                                   "INSERT INTO meta VALUES ('node_id', ?1) ON CONFLICT DO UPDATE "
+                                   "SET value = ?1");
   if (!insert) return tl::unexpected(insert.error());
   return insert->bind(1, node_id_).run();
 }

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/event/stream.h"
@@ -45,7 +46,9 @@ struct LogState {
 class LogTable {
  public:
   // `streams` outlives the table.
-  explicit LogTable(const StreamTable& streams) : streams_(streams) {}
+  // `node_id` empty: the database's own.
+  explicit LogTable(const StreamTable& streams, std::string node_id = {})
+      : streams_(streams), node_id_(std::move(node_id)) {}
 
   // Reads all logs; makes the node id where there is none.
   Status load(Connection& connection);

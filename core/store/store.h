@@ -33,6 +33,9 @@ namespace marram {
 struct StoreOptions {
   std::filesystem::path data_dir;  // made, 0700, when it is not there
   std::string node_name;
+  // The id that this node's logs get; empty: one that is made with the database, and stays.
+  // With another one than before, what is stored becomes copies of another node's logs.
+  std::string node_id;
   StreamTable streams;
   std::uint64_t max_bytes = std::uint64_t{1} << 30;
   double reserve_free_share = 0.05;  // of the file system: refuse before it is full

@@ -49,6 +49,29 @@ void checkpoint(const std::filesystem::path& file) { sql(file, "PRAGMA wal_check
 
 }  // namespace
 
+TEST_CASE("a node that gets another id keeps its events, as those of the node it was") {
+  TempDir directory;
+  StoreOptions options = options_in(directory);
+  std::string before;
+  {
+    TestStore store(options);
+    store.put(2);
+    before = store.store->node_id();
+  }
+  options.node_id = "0123456789abcdef0123456789abcdef";
+  TestStore store(options);
+  store.put(1);
+
+  CHECK(store.store->node_id() == options.node_id);
+  const auto logs = store.store->logs();
+  REQUIRE(logs.size() == 2);
+  CHECK(logs[0].id.origin == before);
+  CHECK(logs[0].head == 2);
+  CHECK(!logs[0].open);
+  CHECK(logs[1].id.origin == options.node_id);
+  CHECK(logs[1].open);
+}
+
 TEST_CASE("files can be read by their owner only") {
   TempDir directory;
   TestStore store(options_in(directory));

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kReadEventsMax = 512;
 constexpr std::size_t kReadBytesMax = 512 << 10;
+constexpr Duration kOlderWait = std::chrono::seconds(30);
 
 }  // namespace
 
@@ -18,7 +19,7 @@ Consumer::Consumer(Options options, const LogTable& logs)
       start_(options.start),
       filters_(std::move(options.filters)) {
   for (const auto& [no, log] : logs_.all()) {
-    if (log.copy) {
+    if (log.copy && !log.own) {
       add_track(log, 0).begun = false;
       continue;
     }
@@ -62,7 +63,7 @@ std::uint64_t Consumer::begin_of(const KnownLog& log) const {
 }
 
 void Consumer::on_log_opened(const KnownLog& log) {
-  if (log.copy) {
+  if (log.copy && !log.own) {
     add_track(log, 0).begun = false;
     return;
   }
@@ -113,7 +114,8 @@ bool Consumer::on_log_forgotten(std::uint32_t log) {
 
 std::optional<std::uint64_t> Consumer::cursor_of(std::uint32_t log) {
   Track* const track = find(log).track;
-  if (track != nullptr) return track->begun ? std::optional(cursor(*track)) : std::nullopt;
+  if (track != nullptr && (!track->begun || track->finding)) return {};
+  if (track != nullptr) return cursor(*track);
   const KnownLog* const known = logs_.find(log);
   return known == nullptr ? std::nullopt : std::optional(known->head);
 }
@@ -169,7 +171,28 @@ void Consumer::update_live(Lane& lane) {
     if (!seen_all(*track)) return;
     if (track->live && !grows(*track)) track->position = std::max(track->position, head(*track));
     track->live = track->limit == kNoLimit && grows(*track);
+    if (holds_newer(lane, *track)) return;
   }
+}
+
+// There may be more of a copy that comes before the logs behind it.
+bool Consumer::holds_newer(const Lane& lane, const Track& track) const {
+  return !lane.gave_up && (!track.begun || track.limit != kNoLimit);
+}
+
+void Consumer::wait_for_older(Lane& lane, TimePoint now) {
+  const std::size_t older = lane.tracks.empty() ? 0 : lane.tracks.size() - 1;
+  bool waits = false;
+  for (std::size_t i = 0; i < older && !waits; ++i) {
+    waits = !lane.tracks[i]->begun || lane.tracks[i]->limit != kNoLimit;
+  }
+  if (!waits) {
+    lane.wait_until.reset();
+    lane.gave_up = false;
+    return;
+  }
+  if (!lane.wait_until) lane.wait_until = now + kOlderWait;
+  lane.gave_up = now >= *lane.wait_until;
 }
 
 void Consumer::attach(Member member) {
@@ -258,6 +281,7 @@ void Consumer::on_tick(const Now& now, Actions& out) {
       if (std::exchange(track->touched, false)) save(*track, out);
     }
     drop_finished(*lane, out);
+    if (lane->tracks.size() > 1 || lane->wait_until) wait_for_older(*lane, now.steady);
     if (member_) advance(*lane, now.steady, out);
   }
   plan(now.steady);
@@ -268,7 +292,10 @@ void Consumer::advance(Lane& lane, TimePoint now, Actions& out) {
   update_live(lane);
   if (ask_again(lane, now, out)) return;
   for (const auto& track : lane.tracks) {
-    if (seen_all(*track)) continue;
+    if (seen_all(*track)) {
+      if (holds_newer(lane, *track)) return;
+      continue;
+    }
     if (!track->finding) ask_next(lane, *track, now, out);
     return;
   }
@@ -307,7 +334,10 @@ void Consumer::look_ahead(Actions& out) {
     if (lane->reading != Reading::No) continue;
     update_live(*lane);
     for (const auto& track : lane->tracks) {
-      if (seen_all(*track)) continue;
+      if (seen_all(*track)) {
+        if (holds_newer(*lane, *track)) break;
+        continue;
+      }
       if (track->finding || track->next != WallTime()) break;
       lane->reading = Reading::Next;
       out.push_back(ReadLog{track->log, track->position, 1, 1});
@@ -387,6 +417,7 @@ void Consumer::plan(TimePoint now) {
   prune_hand_outs();
   if (!hand_outs_.empty()) sooner(hand_outs_.front().at);
   for (const auto& lane : lanes_) {
+    if (lane->wait_until && !lane->gave_up) sooner(*lane->wait_until);
     for (const auto& track : lane->tracks) {
       if (track->retry_at > now) sooner(track->retry_at);
       if (lane->waiting.empty()) continue;

@@ -18,7 +18,8 @@
 // ordering key; new ones of that key wait for it.
 //
 // Of a copy (KnownLog::copy) it reads only what on_readable() allows, and is live only
-// where that is everything.  A log without a Track has been read to its head.
+// where that is everything; the newer logs of its lane wait for that, but no longer than
+// 30 s.  A log without a Track has been read to its head.
 //
 // Threads: the owner's only.
 #pragma once
@@ -165,15 +166,15 @@ class Consumer {
     std::uint32_t log = 0;
     std::uint64_t order = 0;
     bool live = false;
-    bool finding = false;        // waits for on_time_found()
-    bool asked = false;          // with FindTime
-    bool touched = false;        // its cursor may have moved since the last save
-    std::uint64_t position = 0;  // behind: looked at up to here; live: nothing before counts
+    bool finding = false;            // waits for on_time_found()
+    bool asked = false;              // with FindTime
+    bool touched = false;            // its cursor may have moved since the last save
+    std::uint64_t position = 0;      // behind: looked at up to here; live: nothing before counts
     std::uint64_t limit = kNoLimit;  // may be read up to here
     bool begun = true;               // false: where it begins is not known yet
-    std::uint64_t handed = 0;    // up to here an earlier member may have had events
-    std::uint64_t saved = 0;     // the last cursor given to SaveCursor
-    WallTime next{};             // of what follows `position`, as far as it is known
+    std::uint64_t handed = 0;        // up to here an earlier member may have had events
+    std::uint64_t saved = 0;         // the last cursor given to SaveCursor
+    WallTime next{};                 // of what follows `position`, as far as it is known
     TimePoint retry_at{};
     Window window;
   };
@@ -188,6 +189,8 @@ class Consumer {
     bool stale = false;                               // the answer to come is not wanted any more
     TimePoint asked_at{};                             // Again: for what was due then
     bool failed = false;                              // some entry is marked
+    std::optional<TimePoint> wait_until;              // for an older log that is not whole yet
+    bool gave_up = false;                             // that was too long
     std::vector<std::unique_ptr<Track>> tracks;       // oldest epoch first
     std::unordered_map<std::uint64_t, Hold> waiting;  // keys with Waiting entries
   };
@@ -234,6 +237,8 @@ class Consumer {
   void go_back();
   void go_back(Lane& lane);
   void update_live(Lane& lane);
+  bool holds_newer(const Lane& lane, const Track& track) const;
+  void wait_for_older(Lane& lane, TimePoint now);
   void advance(Lane& lane, TimePoint now, Actions& out);
   bool ask_again(Lane& lane, TimePoint now, Actions& out);
   void ask_next(Lane& lane, Track& track, TimePoint now, Actions& out);

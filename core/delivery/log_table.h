@@ -21,6 +21,7 @@ struct KnownLog {
   bool open = false;        // may grow
   bool memory = false;      // not on disk
   bool copy = false;        // read by each reader only as far as its owner is told
+  bool own = true;          // of a copy: this node wrote it, so a reader can tell where to begin
   std::uint64_t first = 1;  // lowest stored seq
   std::uint64_t head = 0;   // highest committed seq, as far as the owner was told
   std::uint32_t lane = 0;

@@ -40,6 +40,7 @@ void Broker::Body::touch(Slot& slot) {
 
 void Broker::Body::on_committed(const EventBatchPtr& batch) {
   if (options.copies && is_copy(*batch)) {
+    copied_more = copied_more || copied != nullptr;
     copied = batch;
     return;
   }
@@ -122,6 +123,7 @@ void Broker::Body::on_log_opened(const LogRecord& record) {
                                      .open = copy || record.open,
                                      .memory = record.durability == Durability::Memory,
                                      .copy = copy,
+                                     .own = record.id.origin == store.node_id(),
                                      .first = record.first,
                                      .head = copy ? record.first - 1 : record.head});
   // This run may have written an earlier one, which has ended.

@@ -175,6 +175,7 @@ struct Broker::Body {
   InterestSink* interests = nullptr;
   std::vector<std::uint32_t> wishes;  // slots, by index
   EventBatchPtr copied;               // on_copied() about it comes next
+  bool copied_more = false;           // and about others before it
   std::vector<std::uint32_t> forgotten;
   LevelWaits levels;
   // By log: how far peers have stored it, the highest first.

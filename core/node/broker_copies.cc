@@ -58,12 +58,22 @@ bool Broker::Body::is_copy(const EventBatch& batch) const {
 
 void Broker::Body::on_copied(const LogRecord& record, const std::vector<Gap>& gaps) {
   EventBatchPtr batch = std::exchange(copied, {});
+  const bool more = std::exchange(copied_more, false);
   KnownLog* const known = logs.find(record.no);
   if (known == nullptr) return;
   known->first = record.first;
+  if (!known->copy && !record.open) {  // of this run, and closed from now on
+    known->open = false;
+    known->copy = options.copies;
+  }
   if (record.head <= known->head) return;  // told by on_dropped()
   if (!batch) batch = std::make_shared<EventBatch>();
   grow(*known);
+  if (more) {  // a stretch in many batches is on disk: readers get it there
+    go_behind(*known);
+    known->head = record.head;
+    return;
+  }
   ranges = pieces(record.no, known->head, record.head, gaps);
   // A gap is told in its place: with what memory has, not with the batch as a whole.
   if (!gaps.empty()) go_behind(*known);

@@ -89,6 +89,7 @@ void Broker::Body::find_time(Slot& slot, const FindTime& find) {
           if (found == nullptr) return;
           found->consumer->on_time_found(no, seq);
           touch(*found);
+          wish(*found);  // where it begins is known
         });
       });
 }

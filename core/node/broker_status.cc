@@ -45,7 +45,7 @@ json streams_json(const StoreStatus& status) {
                                                         {"bytes", std::uint64_t{0}}})
                        .first->second;
     stream["logs"] = stream["logs"].get<int>() + 1;
-    stream["events"] = stream["events"].get<std::uint64_t>() + (log.head + 1 - log.first);
+    stream["events"] = stream["events"].get<std::uint64_t>() + log.events;
     stream["bytes"] = stream["bytes"].get<std::uint64_t>() + log.bytes;
   }
   json list = json::array();
@@ -64,6 +64,7 @@ void Broker::Body::load() {
               .open = record.open,
               .memory = record.durability == Durability::Memory,
               .copy = options.copies && !record.open,
+              .own = record.id.origin == store.node_id(),
               .first = record.first,
               .head = record.head});
   }

@@ -332,11 +332,11 @@ Status ClientSession::on(wire::Await& await) {
     return {};
   }
   ++awaits_;
-  shared_.broker.await_level(
-      *level, await.positions, await.patience,
-      [gate = gate_, number = await.number](const Result<bool>& reached) {
-        if (gate->session != nullptr) gate->session->answer_await(number, reached);
-      });
+  shared_.broker.await_level(*level, await.positions, await.patience,
+                             [gate = gate_, number = await.number](const Result<bool>& reached) {
+                               if (gate->session != nullptr)
+                                 gate->session->answer_await(number, reached);
+                             });
   return {};
 }
 

@@ -2,8 +2,8 @@
 
 namespace marram {
 
-void LevelWaits::add(const std::string& what, const std::vector<Position>& missing,
-                     TimePoint until, Done done) {
+void LevelWaits::add(const std::string& what, const std::vector<Position>& missing, TimePoint until,
+                     Done done) {
   if (missing.empty()) return done(true);
   const std::uint64_t id = next_++;
   Wait& wait = waits_[id];

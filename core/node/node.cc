@@ -14,6 +14,7 @@
 #include "core/node/broker.h"
 #include "core/node/endpoint.h"
 #include "core/node/loop.h"
+#include "core/node/mesh_part.h"
 #include "core/node/reporters.h"
 #include "core/node/store_events.h"
 #include "core/store/store.h"
@@ -66,6 +67,7 @@ struct Parts {
         events(loop, options.limits.tail_bytes_max) {}
 
   Status open();
+  Status open_mesh(const StreamTable& streams, const CurveKey& key);
 
   const NodeOptions options;
   Log& log;
@@ -75,14 +77,22 @@ struct Parts {
   std::unique_ptr<Store> store;
   std::unique_ptr<Broker> broker;
   std::unique_ptr<Endpoint> endpoint;
+  std::unique_ptr<MeshPart> mesh;
 };
 
 Status Parts::open() {
   auto streams = StreamTable::make(options.streams, options.durability);
   if (!streams) return tl::unexpected(streams.error());
+  CurveKey key;
+  if (options.mesh.on() && options.mesh.secure()) {
+    auto read = read_or_make_key_file(options.mesh.key_file);
+    if (!read) return tl::unexpected(read.error());
+    key = std::move(*read);
+  }
   auto opened = Store::open({.data_dir = options.data_dir,
                              .node_name = options.name,
-                             .streams = std::move(*streams),
+                             .node_id = node_id_of_key(key.public_key),
+                             .streams = *streams,
                              .max_bytes = options.max_bytes,
                              .reserve_free_share = options.reserve_free_share,
                              .limits = options.limits,
@@ -96,7 +106,8 @@ Status Parts::open() {
                       .name = options.name,
                       .data_dir = std::filesystem::absolute(options.data_dir).string(),
                       .log = &log,
-                      .reporters = &reporters});
+                      .reporters = &reporters,
+                      .copies = options.mesh.on()});
   events.set_broker(*broker);
   std::vector<LoopPart*> parts;
   if (!options.listen.empty()) {
@@ -110,7 +121,27 @@ Status Parts::open() {
     endpoint = std::move(*bound);
     parts.push_back(endpoint.get());
   }
+  if (options.mesh.on()) {
+    if (auto status = open_mesh(*streams, key); !status) return status;
+    parts.push_back(mesh.get());
+  }
   loop.start(*broker, std::move(parts));
+  return {};
+}
+
+Status Parts::open_mesh(const StreamTable& streams, const CurveKey& key) {
+  auto made =
+      MeshPart::open({.mesh = options.mesh,
+                      .key = key,
+                      .name = options.name,
+                      .streams = streams,
+                      .limits = options.limits,
+                      .log = &log},
+                     *store, *broker, [this](Loop::Task task) { loop.post(std::move(task)); });
+  if (!made) return tl::unexpected(made.error());
+  mesh = std::move(*made);
+  events.set_mesh(*mesh);
+  reporters.add("mesh", *mesh);
   return {};
 }
 
@@ -118,6 +149,7 @@ class EmbeddedNode : public Node {
  public:
   explicit EmbeddedNode(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {
     if (parts_->endpoint) endpoints_ = parts_->endpoint->endpoints();
+    if (parts_->mesh) mesh_endpoints_ = parts_->mesh->endpoints();
   }
   ~EmbeddedNode() override {
     close();
@@ -209,7 +241,9 @@ class EmbeddedNode : public Node {
         parts_->broker->end_all(closed());
       });
       parts_->endpoint.reset();  // its addresses are free again
+      parts_->reporters.remove("mesh");
       parts_->store->close();
+      parts_->mesh.reset();
     });
   }
 
@@ -233,6 +267,16 @@ class EmbeddedNode : public Node {
   const std::string& name() const override { return parts_->options.name; }
   const std::string& id() const override { return parts_->store->node_id(); }
   std::vector<std::string> endpoints() const override { return endpoints_; }
+  std::vector<std::string> mesh_endpoints() const override { return mesh_endpoints_; }
+
+  Status set_trusted_keys(std::vector<std::string> keys) override {
+    if (!parts_->mesh) {
+      return fail(Errc::Unsupported, "node: it has no mesh (set mesh.listen or mesh.peers)");
+    }
+    auto answer = ask<Status>(
+        "trust", [this, keys](const auto& done) { done(parts_->mesh->set_trusted_keys(keys)); });
+    return answer ? *answer : tl::unexpected(answer.error());
+  }
 
   void add_reporter(std::string key, Reporter& reporter) override {
     parts_->reporters.add(std::move(key), reporter);
@@ -267,6 +311,7 @@ class EmbeddedNode : public Node {
   const std::uint64_t generation_ = fork_generation();
   std::unique_ptr<Parts> parts_;
   std::vector<std::string> endpoints_;
+  std::vector<std::string> mesh_endpoints_;
   std::atomic<bool> closing_ = false;
   Guarded<bool> closed_;
 };

@@ -42,12 +42,21 @@ class Node : public Bus {
  public:
   // Errors: Busy, Version, Io  from the store
   //         Invalid  an option; Refused  an endpoint beyond loopback
+  //         Config   keys, trust or an address of the mesh
   static Result<std::unique_ptr<Node>> open(NodeOptions options);
 
   virtual const std::string& name() const = 0;
   virtual const std::string& id() const = 0;
   // The endpoints as bound, ports filled in.
   virtual std::vector<std::string> endpoints() const = 0;
+
+  // Those of the mesh, likewise.
+  virtual std::vector<std::string> mesh_endpoints() const = 0;
+
+  // Replaces the keys of mesh.trust; those of the folder stay.  Sessions of who is trusted no
+  // longer end.
+  // Errors: Config  a key is none, nothing changed; Unsupported  a node without a mesh
+  virtual Status set_trusted_keys(std::vector<std::string> keys) = 0;
 
   // Asks the loop and the store's writer, in turn; a watchdog is fed by the answer.
   //

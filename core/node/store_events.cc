@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/node/broker.h"
+#include "core/node/mesh_part.h"
 
 namespace marram {
 
@@ -15,6 +16,7 @@ void StoreEvents::on_committed(EventBatchPtr batch) {
   loop_.post_quietly([this, batch = std::move(batch), bytes] {
     queued_bytes_ -= bytes;
     broker_->on_committed(batch);
+    if (mesh_ != nullptr) mesh_->on_committed(*batch);
   });
 }
 
@@ -37,10 +39,14 @@ void StoreEvents::tell_dropped() {
   std::vector<Position> heads;
   for (const auto& [log, seq] : dropped.heads) heads.emplace_back(log, seq);
   broker_->on_dropped(heads, dropped.recorded);
+  if (mesh_ != nullptr) mesh_->on_dropped(heads);
 }
 
 void StoreEvents::on_log_opened(const LogRecord& log) {
-  loop_.post([this, log] { broker_->on_log_opened(log); });
+  loop_.post([this, log] {
+    broker_->on_log_opened(log);
+    if (mesh_ != nullptr) mesh_->on_log_opened(log);
+  });
 }
 
 void StoreEvents::on_cursors_saved(std::vector<CursorMove> moves) {
@@ -48,7 +54,32 @@ void StoreEvents::on_cursors_saved(std::vector<CursorMove> moves) {
 }
 
 void StoreEvents::on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed) {
-  loop_.post([this, log, first, gap, owed] { broker_->on_trimmed(log, first, gap, owed); });
+  loop_.post([this, log, first, gap, owed] {
+    broker_->on_trimmed(log, first, gap, owed);
+    if (mesh_ != nullptr) mesh_->on_trimmed(log, first);
+  });
+}
+
+void StoreEvents::on_copied(const LogRecord& log, const std::vector<Gap>& gaps) {
+  loop_.post([this, log, gaps] {
+    broker_->on_copied(log, gaps);
+    if (mesh_ != nullptr) mesh_->on_copied(log);
+  });
+}
+
+void StoreEvents::on_backfilled(const LogRecord& log,
+                                const std::optional<BackfillRecord>& backfill) {
+  loop_.post([this, log, backfill] {
+    broker_->on_backfilled(log);
+    if (mesh_ != nullptr) mesh_->on_backfilled(log, backfill);
+  });
+}
+
+void StoreEvents::on_log_forgotten(std::uint32_t log) {
+  loop_.post([this, log] {
+    broker_->on_log_forgotten(log);
+    if (mesh_ != nullptr) mesh_->on_log_forgotten(log);
+  });
 }
 
 }  // namespace marram

@@ -1,4 +1,4 @@
-// Carries what the store's writer says to the broker, in order, without waiting.
+// Carries what the store's writer says to the broker and the mesh, in order, without waiting.
 //
 // Batches on the way take at most `bytes_max` of memory: when the loop is that far
 // behind, a batch is told as positions only, and readers get it from the disk.
@@ -19,17 +19,22 @@
 namespace marram {
 
 class Broker;
+class MeshPart;
 
 class StoreEvents : public StoreListener {
  public:
   StoreEvents(Loop& loop, std::size_t bytes_max) : loop_(loop), bytes_max_(bytes_max) {}
   // Before the first submit().
   void set_broker(Broker& broker) { broker_ = &broker; }
+  void set_mesh(MeshPart& mesh) { mesh_ = &mesh; }
 
   void on_committed(EventBatchPtr batch) override;
   void on_log_opened(const LogRecord& log) override;
   void on_cursors_saved(std::vector<CursorMove> moves) override;
   void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed) override;
+  void on_copied(const LogRecord& log, const std::vector<Gap>& gaps) override;
+  void on_backfilled(const LogRecord& log, const std::optional<BackfillRecord>& backfill) override;
+  void on_log_forgotten(std::uint32_t log) override;
   void on_told() override { loop_.wake(); }
 
  private:
@@ -44,6 +49,7 @@ class StoreEvents : public StoreListener {
   Loop& loop_;
   const std::size_t bytes_max_;
   Broker* broker_ = nullptr;
+  MeshPart* mesh_ = nullptr;  // none: a node without one
   std::atomic<std::size_t> queued_bytes_ = 0;
   Guarded<Dropped> dropped_;
   std::vector<LogRange> ranges_;

@@ -165,8 +165,7 @@ TEST_CASE("the mesh is told what readers want, from where, and that they are gon
   const mesh::Interest first = node.interests.begin()->second;
   CHECK(!first.durable);
   REQUIRE(first.filters.size() == 2);
-  CHECK(text(first.filters[1].from) ==
-        "time " + std::to_string(made.time_since_epoch().count()));
+  CHECK(text(first.filters[1].from) == "time " + std::to_string(made.time_since_epoch().count()));
   node.broker->close_subscription(live);
   CHECK(node.interests.empty());
 
@@ -237,6 +236,42 @@ TEST_CASE("a log of an earlier run waits for the mesh, and may grow from what pe
   node.run();
 
   CHECK(node.words() == "1/2");
+}
+
+TEST_CASE("a newer run is read when the older one is whole") {
+  MeshNode node;
+  node.open({.filters = {"a"}, .start = Start{.at = Start::At::Earliest}});
+  node.run();
+  node.copy(7, {"a", "a"});
+  node.copy(8, {"a"});
+  node.readable(8, 0, kAll);
+  node.readable(7, 0, 1);
+  CHECK(node.words() == "opened 7/1");
+
+  node.readable(7, 0, kAll);
+
+  CHECK(node.words() == "7/2 8/1");
+}
+
+TEST_CASE("a newer run does not wait for ever for an older one, nor again for the same") {
+  MeshNode node;
+  node.open({.filters = {"a"}, .start = Start{.at = Start::At::Earliest}, .ack_wait = 0s});
+  node.run();
+  node.copy(7, {"a", "a"});
+  node.copy(8, {"a"});
+  node.readable(7, 0, 1);
+  node.readable(8, 0, kAll);
+  CHECK(node.words() == "opened 7/1");
+
+  node.pass(29s);
+  CHECK(node.words() == "");
+  node.pass(2s);
+  CHECK(node.words() == "8/1");
+  node.copy(8, {"a"});
+  node.run();
+  CHECK(node.words() == "8/2");
+  node.readable(7, 0, kAll);
+  CHECK(node.words() == "7/2");
 }
 
 TEST_CASE("a forgotten log is forgotten by its readers too") {

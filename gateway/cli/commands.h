@@ -28,6 +28,8 @@ void add_config_command(CLI::App& app, Action& chosen);
 void add_demo_command(CLI::App& app, Action& chosen);
 void add_drill_command(CLI::App& app, Action& chosen);
 void add_mqtt_command(CLI::App& app, Action& chosen);
+// Of `marram peer`.
+void add_peer_map(CLI::App& peer, Action& chosen);
 void add_version_command(CLI::App& app, Action& chosen);
 void add_connector_command(CLI::App& app, Action& chosen);  // hidden: a route's child process
 void add_device_command(CLI::App& app, Action& chosen);     // hidden: of demo and drill

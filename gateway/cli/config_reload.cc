@@ -9,6 +9,7 @@ namespace marram::cli {
 namespace {
 
 constexpr std::string_view kLevelKey = "log.level";
+constexpr std::string_view kTrustKey = "mesh.trust";
 
 std::string key_of(const EffectiveValue& value) {
   return fmt::format("{}.{}", value.section, value.key);
@@ -43,6 +44,15 @@ bool ConfigReload::reload(Daemon& daemon) {
     const auto status = daemon.listener()->reload_users();
     if (!status) problems.push_back(status.error().message);
   }
+  bool trust_set = false;
+  if (problems.empty() && loaded.config.node.mesh.on()) {
+    const auto status = daemon.node().set_trusted_keys(loaded.config.node.mesh.trust);
+    trust_set = status.has_value();
+    // A mesh that is new in the file comes with a restart, as its other keys do.
+    if (!status && status.error().code != Errc::Unsupported) {
+      problems.push_back(status.error().message);
+    }
+  }
   if (!problems.empty()) {
     for (const std::string& problem : problems) log_.error("config", problem);
     log_.error("config", "not reloaded: everything stays as it was");
@@ -51,6 +61,7 @@ bool ConfigReload::reload(Daemon& daemon) {
   log_.set_least(loaded.config.log.level);
   std::vector<std::string> later = changed_keys(running_, loaded.report);
   std::erase(later, kLevelKey);
+  if (trust_set) std::erase(later, kTrustKey);
   if (later.empty()) {
     log_.info("config", "reloaded");
   } else {

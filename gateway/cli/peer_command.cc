@@ -1,4 +1,4 @@
-// marram peer ls | trust | revoke
+// marram peer ls | map | trust | revoke
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
@@ -162,6 +162,7 @@ void add_peer_command(CLI::App& app, Action& chosen) {
   CLI::App* more = add(peer, "trust", "Let a node connect, also a running one's", *options);
   more->add_option("key", options->which, "Its public key (marram key show)")->required();
   more->add_option("--name", options->name, "What to call it here (default: its node id)");
+  add_peer_map(*peer, chosen);
   more->callback([&chosen, options] { chosen = [options] { return trust(*options); }; });
   CLI::App* less = add(peer, "revoke", "End its sessions, and let it connect no more", *options);
   less->add_option("peer", options->which, "Its name here, node id or public key")->required();

@@ -137,7 +137,8 @@ int publish(const Options& options, Client& client) {
   };
   const auto totals = PublishPump(client, **source, std::move(pump)).run();
   if (!totals) return complain(totals.error());
-  return totals->first_error ? exit_code(totals->first_error->code) : tell_pending(options, *totals);
+  return totals->first_error ? exit_code(totals->first_error->code)
+                             : tell_pending(options, *totals);
 }
 
 int pub(Options options) {

@@ -21,9 +21,9 @@ namespace marram::cli {
 class PublishPump {
  public:
   struct Options {
-    Event event;                                      // its payload is filled in
-    Duration timeout = std::chrono::seconds(30);      // for an answer
-    Level level;                                      // to wait for, as long as the timeout
+    Event event;                                  // its payload is filled in
+    Duration timeout = std::chrono::seconds(30);  // for an answer
+    Level level;                                  // to wait for, as long as the timeout
     // With position; may be empty.  `pending`: the level was not reached in time.
     std::function<void(const EventView&, bool pending)> on_stored;
     std::function<void(std::uint64_t number, const Error&)> on_refused;  // from 1

@@ -7,6 +7,7 @@
 
 #include "core/base/quantity.h"
 #include "core/base/utf8.h"
+#include "gateway/cli/mesh_text.h"
 #include "gateway/cli/table.h"
 
 namespace marram::cli {
@@ -184,7 +185,7 @@ std::string route_text(const json& route) {
 }
 
 std::string status_text(const json& status) {
-  std::string out = node_text(status) + store_text(status) + mqtt_text(status);
+  std::string out = node_text(status) + store_text(status) + mqtt_text(status) + mesh_text(status);
   if (!at(status, "routes").empty()) out += "\n" + routes_text(status);
   return out + consumers_text(status);
 }

@@ -13,7 +13,7 @@ namespace marram::cli {
 // Errors: Protocol  no JSON object
 Result<nlohmann::json> parse_status(const std::string& text);
 
-// Node, store, MQTT, routes, consumers, one below the other.
+// Node, store, MQTT, mesh, routes, consumers, one below the other.
 std::string status_text(const nlohmann::json& status);
 
 // One row a route: state, backlog, oldest age, rate, drain time, errors.

@@ -142,6 +142,10 @@ std::vector<std::string> CoreBus::endpoints() const {
   return node_ ? node_->endpoints() : std::vector<std::string>();
 }
 
+std::vector<std::string> CoreBus::mesh_endpoints() const {
+  return node_ ? node_->mesh_endpoints() : std::vector<std::string>();
+}
+
 std::vector<std::string> CoreBus::mqtt_endpoints() const {
   return mqtt_ ? mqtt_->endpoints() : std::vector<std::string>();
 }
@@ -210,9 +214,8 @@ bool CoreBus::reach(const std::string& level,
   const auto answer = std::make_shared<Answer>();
   const Duration patience(std::max<std::int64_t>(timeout_micros, 0));
   bus.await_level(value(parse_level(level)), std::move(positions), patience, answer, 0);
-  auto reached =
-      wait_in_slices(deadline_after((patience + kAnswerLate).count()),
-                     [&](auto until) { return answer->wait_until<Reached>(until); });
+  auto reached = wait_in_slices(deadline_after((patience + kAnswerLate).count()),
+                                [&](auto until) { return answer->wait_until<Reached>(until); });
   return reached && value(std::move(reached->reached));
 }
 

@@ -43,6 +43,7 @@ class CoreBus : public std::enable_shared_from_this<CoreBus> {
   std::string id() const;
   std::vector<std::string> endpoints() const;
   std::vector<std::string> mqtt_endpoints() const;
+  std::vector<std::string> mesh_endpoints() const;
   const Limits& limits() const { return bus_->limits(); }
 
   pybind11::object publish(pybind11::handle event, std::int64_t timeout_micros);  // Receipt

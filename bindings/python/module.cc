@@ -58,6 +58,7 @@ void define_bus(py::module_& module) {
       .def_property_readonly("id", &CoreBus::id)
       .def_property_readonly("endpoints", &CoreBus::endpoints)
       .def_property_readonly("mqtt_endpoints", &CoreBus::mqtt_endpoints)
+      .def_property_readonly("mesh_endpoints", &CoreBus::mesh_endpoints)
       .def("publish", &CoreBus::publish)
       .def("publish_many", &CoreBus::publish_many)
       .def("reach", &CoreBus::reach)

@@ -87,6 +87,17 @@ void define_streams(py::module_& module) {
 }
 
 void define_node(py::module_& module) {
+  using Mesh = MeshNodeOptions;
+  py::class_<Mesh>(module, "MeshOptions")
+      .def(py::init<>())
+      .def_readwrite("listen", &Mesh::listen)
+      .def_readwrite("peers", &Mesh::peers)
+      .def_readwrite("key_file", &Mesh::key_file)
+      .def_readwrite("trust", &Mesh::trust)
+      .def_readwrite("trust_dir", &Mesh::trust_dir)
+      .def_readwrite("insecure", &Mesh::insecure)
+      .def_readwrite("carry", &Mesh::carry);
+
   py::class_<NodeOptions>(module, "NodeOptions")
       .def(py::init<>())
       .def_readwrite("name", &NodeOptions::name)
@@ -99,7 +110,8 @@ void define_node(py::module_& module) {
       .def_readwrite("max_bytes", &NodeOptions::max_bytes)
       .def_readwrite("reserve_free_share", &NodeOptions::reserve_free_share)
       .def_readwrite("limits", &NodeOptions::limits)
-      .def_readwrite("listen", &NodeOptions::listen);
+      .def_readwrite("listen", &NodeOptions::listen)
+      .def_readwrite("mesh", &NodeOptions::mesh);
 
   using Mqtt = mqtt::MqttOptions;
   py::class_<Mqtt>(module, "MqttOptions")

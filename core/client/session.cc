@@ -14,7 +14,7 @@ namespace marram::client {
 
 namespace {
 
-constexpr int kPingsInSilence = 3;  // before the other side is given up
+constexpr int kPingsInSilence = 3;                         // before the other side is given up
 constexpr Duration kAnswerLate = std::chrono::seconds(2);  // on its way, when the time is over
 
 }  // namespace
@@ -58,9 +58,9 @@ void Session::await(Awaiting awaiting, TimePoint now) {
 }
 
 void Session::send_await(std::uint64_t number, const Awaiting& awaiting) {
-  out_.push_back(wire::encode(wire::Await{number, level_text(awaiting.level),
-                                          std::max(awaiting.until - now_, Duration(0)),
-                                          awaiting.positions}));
+  out_.push_back(
+      wire::encode(wire::Await{number, level_text(awaiting.level),
+                               std::max(awaiting.until - now_, Duration(0)), awaiting.positions}));
 }
 
 bool Session::answer_await(std::uint64_t number, Result<bool> reached) {

@@ -226,7 +226,8 @@ class Bus {
 
   // Returns when the event is stored as its stream promises, and has reached `level` or
   // the time is over: then the receipt is pending, and nothing is lost.
-  // Errors: as await_level(), before anything is stored; Invalid, TooLarge, Full, Io, Closed, Forked; TimedOut  not known to be
+  // Errors: as await_level(), before anything is stored; Invalid, TooLarge, Full, Io, Closed,
+  // Forked; TimedOut  not known to be
   //         stored yet; publishing again with the same id is safe for consumers that dedupe
   Result<Receipt> publish(const Event& event, Duration timeout = std::chrono::seconds(30),
                           const Level& level = {});

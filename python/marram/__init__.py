@@ -39,7 +39,7 @@ from marram.errors import (
 )
 from marram.events import Consumer, Event, Gap, Position, Receipt, Receipts
 from marram.node import Client, Node, connect
-from marram.options import Mqtt, Stream
+from marram.options import Mesh, Mqtt, Stream
 from marram.subscription import Subscription
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "GapWarning",
     "Invalid",
     "Io",
+    "Mesh",
     "Mqtt",
     "Node",
     "NotFound",

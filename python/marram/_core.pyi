@@ -52,8 +52,19 @@ class NodeOptions:
     reserve_free_share: float
     limits: Limits
     listen: list[str]
+    mesh: MeshOptions
     def __init__(self) -> None: ...
     def set_durability(self, text: str, /) -> None: ...
+
+class MeshOptions:
+    listen: list[str]
+    peers: list[str]
+    key_file: str | Path
+    trust: list[str]
+    trust_dir: str | Path
+    insecure: bool
+    carry: list[str]
+    def __init__(self) -> None: ...
 
 class MqttOptions:
     listen: list[str]
@@ -145,6 +156,8 @@ class Bus:
     def endpoints(self) -> list[str]: ...
     @property
     def mqtt_endpoints(self) -> list[str]: ...
+    @property
+    def mesh_endpoints(self) -> list[str]: ...
     @property
     def closed(self) -> bool: ...
     @property

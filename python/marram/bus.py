@@ -211,7 +211,8 @@ class Bus:
             How long to wait for the disk, or for a store that has too much to do; and for
             what `wait` says.
         wait
-            ``stored``; or ``replicated:N``: N other nodes have stored it too; or
+            ``stored``; or ``replicated:N``: N other nodes that have the whole stream (they
+            pass it on, or carry it) have stored it too; or
             ``delivered:ROUTE``: the outside system of a route of this node has it.
 
         Returns

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from marram.bus import Bus
-from marram.options import ClientSettings, Durability, LogLevel, Mqtt, NodeSettings, Stream
+from marram.options import ClientSettings, Durability, LogLevel, Mesh, Mqtt, NodeSettings, Stream
 from marram.values import Duration, Size
 
 __all__ = ["Client", "Node", "connect"]
@@ -36,6 +36,8 @@ class Node(Bus):
     mqtt
         For devices: ``mqtt://127.0.0.1:1883``, several of them, or an `Mqtt`; port 0
         takes any.
+    mesh
+        How it meets other nodes, a `Mesh`.
     limits
         Other limits than usual, by their names in docs/config.md.
     log
@@ -67,6 +69,7 @@ class Node(Bus):
         reserve_free: float | str = "5%",
         listen: bool | str | Sequence[str] = False,
         mqtt: str | Sequence[str] | Mqtt | None = None,
+        mesh: Mesh | None = None,
         limits: Mapping[str, Size] | None = None,
         log: LogLevel | None = None,
     ) -> None:
@@ -80,6 +83,7 @@ class Node(Bus):
                 reserve_free=reserve_free,
                 listen=listen,
                 mqtt=mqtt,
+                mesh=mesh,
                 limits=limits or {},
                 log=log,
             )
@@ -94,6 +98,11 @@ class Node(Bus):
     def mqtt_endpoints(self) -> list[str]:
         """Where MQTT devices reach it, ports filled in."""
         return self._core.mqtt_endpoints
+
+    @property
+    def mesh_endpoints(self) -> list[str]:
+        """Where other nodes reach it, ports filled in."""
+        return self._core.mesh_endpoints
 
 
 class Client(Bus):

@@ -13,7 +13,7 @@ from marram import _core
 from marram.errors import Invalid
 from marram.values import Duration, Size, Time, micros, moment, octets, share
 
-__all__ = ["Mqtt", "Start", "Stream"]
+__all__ = ["Mesh", "Mqtt", "Start", "Stream"]
 
 Durability = Literal["fsync", "os", "memory"]
 LogLevel = Literal["debug", "info", "warn", "error"]
@@ -79,6 +79,39 @@ class Mqtt:
     client_ca_file: str | os.PathLike[str] = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mesh:
+    """How a node meets others: what is published at one reaches readers at all of them.
+
+    Parameters
+    ----------
+    listen
+        Where others can dial this node: ``tcp://0.0.0.0:7400`` (port 0 takes any), or
+        ``ipc://PATH`` for nodes of this machine.
+    peers
+        The addresses of some others; the rest is heard of from them.
+    key_file
+        The node's key, made when it is not there; by default ``node.key`` in the data
+        directory.  Empty: no key, and links that are not encrypted, which is taken only
+        on loopback and ipc, or with `insecure`.
+    trust, trust_dir
+        The public keys of those who may connect, and a folder with more of them.
+    insecure
+        Links without keys also beyond loopback.
+    carry
+        Streams that this node keeps whole whether somebody here reads them or not;
+        ``*`` for all.
+    """
+
+    listen: str | Sequence[str] = ()
+    peers: str | Sequence[str] = ()
+    key_file: str | os.PathLike[str] | None = None
+    trust: str | Sequence[str] = ()
+    trust_dir: str | os.PathLike[str] = ""
+    insecure: bool = False
+    carry: str | Sequence[str] = ()
+
+
 def texts(one_or_many: str | Iterable[str]) -> list[str]:
     """Return one text, or several, as a list."""
     return [one_or_many] if isinstance(one_or_many, str) else list(one_or_many)
@@ -115,6 +148,24 @@ def core_mqtt(mqtt: str | Sequence[str] | Mqtt | None) -> _core.MqttOptions:
     options.set_tls(
         os.fspath(mqtt.certificate_file), os.fspath(mqtt.key_file), os.fspath(mqtt.client_ca_file)
     )
+    return options
+
+
+def core_mesh(mesh: Mesh | None, data_dir: str | os.PathLike[str]) -> _core.MeshOptions:
+    """Return a mesh as the core takes it; without addresses there is none."""
+    options = _core.MeshOptions()
+    if mesh is None:
+        return options
+    options.listen = texts(mesh.listen)
+    options.peers = texts(mesh.peers)
+    if mesh.key_file is not None:
+        options.key_file = os.fspath(mesh.key_file)
+    elif not mesh.insecure:
+        options.key_file = Path(data_dir) / "node.key"
+    options.trust = texts(mesh.trust)
+    options.trust_dir = os.fspath(mesh.trust_dir)
+    options.insecure = mesh.insecure
+    options.carry = texts(mesh.carry)
     return options
 
 
@@ -166,6 +217,7 @@ class NodeSettings:
     reserve_free: float | str
     listen: bool | str | Sequence[str]
     mqtt: str | Sequence[str] | Mqtt | None
+    mesh: Mesh | None
     limits: Mapping[str, Size]
     log: LogLevel | None
 
@@ -179,6 +231,7 @@ class NodeSettings:
         options.max_bytes = octets(self.max_bytes)
         options.reserve_free_share = share(self.reserve_free)
         options.limits = core_limits(self.limits)
+        options.mesh = core_mesh(self.mesh, self.data_dir)
         if self.listen is True:
             options.listen = [socket_of(self.data_dir)]
         elif self.listen is not False:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from marram.aio.bus import Bus
-from marram.options import ClientSettings, Durability, LogLevel, Mqtt, NodeSettings, Stream
+from marram.options import ClientSettings, Durability, LogLevel, Mesh, Mqtt, NodeSettings, Stream
 from marram.values import Duration, Size
 
 __all__ = ["Client", "Node", "connect"]
@@ -29,6 +29,7 @@ class Node(Bus):
         reserve_free: float | str = "5%",
         listen: bool | str | Sequence[str] = False,
         mqtt: str | Sequence[str] | Mqtt | None = None,
+        mesh: Mesh | None = None,
         limits: Mapping[str, Size] | None = None,
         log: LogLevel | None = None,
     ) -> None:
@@ -42,6 +43,7 @@ class Node(Bus):
                 reserve_free=reserve_free,
                 listen=listen,
                 mqtt=mqtt,
+                mesh=mesh,
                 limits=limits or {},
                 log=log,
             )
@@ -56,6 +58,11 @@ class Node(Bus):
     def mqtt_endpoints(self) -> list[str]:
         """Where MQTT devices reach it, ports filled in."""
         return self._opened().mqtt_endpoints
+
+    @property
+    def mesh_endpoints(self) -> list[str]:
+        """Where other nodes reach it, ports filled in."""
+        return self._opened().mesh_endpoints
 
 
 class Client(Bus):

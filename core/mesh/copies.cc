@@ -270,6 +270,11 @@ void Copies::add_reader_lack(std::optional<Lack>& lack, const Fetch& f, const Re
 std::optional<Lack> Copies::find_lack(const Log& log, const Fetch& f) const {
   if (!f.begun) return {};
   const std::uint64_t whole = f.cover.whole_from();
+  const bool complete = log.closed && f.taken >= tables_.sources.end(log);
+  if (whole == 0 && complete && f.need.all_from && *f.need.all_from <= f.taken) {
+    // No main want will come to make it whole.
+    return Lack{{Begin::At::Seq, *f.need.all_from, {}}, f.taken, true, {}};
+  }
   if (whole > 1) {
     if (f.need.all_from && *f.need.all_from < whole) {
       return Lack{{Begin::At::Seq, *f.need.all_from, {}}, whole - 1, true, {}};
@@ -279,7 +284,6 @@ std::optional<Lack> Copies::find_lack(const Log& log, const Fetch& f) const {
     }
   }
   std::optional<Lack> lack;
-  const bool complete = log.closed && f.taken >= tables_.sources.end(log);
   for (const ReaderNeed& reader : f.need.readers) add_reader_lack(lack, f, reader, complete);
   if (!lack) return {};
   lack->filters = without_covered(std::move(lack->filters));

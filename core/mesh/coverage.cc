@@ -57,7 +57,7 @@ void Coverage::fill(bool all, const std::vector<std::string>& filters, std::uint
                     std::optional<WallTime> since) {
   first_ = std::min(first_, from);
   if (all) {
-    if (whole()) whole_from_ = std::min(whole_from_, from);
+    whole_from_ = whole() ? std::min(whole_from_, from) : from;
     if (since) whole_since_ = std::min(whole_since_.value_or(*since), *since);
   }
   for (const std::string& filter : filters) {

@@ -29,7 +29,8 @@ class Coverage {
   void make_whole(std::uint64_t next);
   // From `next` on only what matches these filters.
   void make_filtered(const std::vector<std::string>& filters, std::uint64_t next);
-  // Everything that matches is there from `from` on, since it has been filled in.
+  // Everything that matches is there from `from` on, since it has been filled in; `all` of a
+  // filtered copy: up to its head.
   void fill(bool all, const std::vector<std::string>& filters, std::uint64_t from,
             std::optional<WallTime> since);
   // Events below `first` are gone.

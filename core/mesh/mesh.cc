@@ -20,6 +20,7 @@ wire::LinkHello hello_of(const MeshOptions& options) {
 }
 
 // Tokens of reads and of writes are told apart by their range.
+constexpr std::uint64_t kNumbersUnsaved = 64;
 constexpr Token kFirstRead = Token{1} << 62;
 
 }  // namespace
@@ -28,7 +29,9 @@ Mesh::Body::Body(MeshOptions the_options, std::vector<LogRecord> records, MeshRe
     : options(std::move(the_options)),
       link_options{hello_of(options)},
       logs(options.logs_max),
-      map({options.node_id, options.nodes_max, options.hold_away_max}, mesh.facts.map_number),
+      // Above what may have been flooded and not saved before a crash.
+      map({options.node_id, options.nodes_max, options.hold_away_max},
+          mesh.facts.map_number + kNumbersUnsaved),
       sources(options.node_id, map),
       membership({.node_id = options.node_id,
                   .seeds = options.seeds,

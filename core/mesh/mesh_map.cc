@@ -119,7 +119,8 @@ void Mesh::Body::flood(Actions& out) {
     std::vector<const wire::MapRecord*> records;
     for (const auto& [node, from] : floods) {
       const wire::MapRecord* const record = map.find(node);
-      if (record != nullptr && from != id && node != peer) records.push_back(record);
+      const bool back = node == peer && from != 0;
+      if (record != nullptr && from != id && !back) records.push_back(record);
     }
     send_records(id, records, out);
   }

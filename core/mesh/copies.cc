@@ -1,6 +1,7 @@
 #include "core/mesh/copies.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace marram::mesh {
 
@@ -11,6 +12,16 @@ using wire::WantKind;
 
 bool asks_same(const Request& request, bool all, const std::vector<std::string>& filters) {
   return request.all == all && (all || request.filters == filters);
+}
+
+constexpr Duration kOlderWait = std::chrono::seconds(30);
+constexpr Duration kLookAgain = std::chrono::milliseconds(50);
+
+// Of the run that wrote the log.
+std::uint64_t start_number(const LogId& id) {
+  std::uint64_t number = 0;
+  std::from_chars(id.epoch.data(), id.epoch.data() + id.epoch.size(), number);
+  return number;
 }
 
 std::optional<WallTime> time_of(const Begin& begin) {
@@ -67,6 +78,7 @@ std::optional<TimePoint> Copies::wake_at() const {
 void Copies::plan(Log& log, Need need, Now now, Actions& out) {
   Fetch& f = fetch(log);
   f.need = std::move(need);
+  f.planned = true;
   if (log.writes() || log.forked || !f.need.wanted) {
     stop(f, f.main, out);
     stop(f, f.backfill, out);
@@ -82,7 +94,7 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
   }
   if (log.writes()) return;
   log.whole_since = f.cover.whole_since();
-  tell_readers(log, f, out);
+  tell_readers(log, f, now, out);
 }
 
 // The next hop to the root of a position; where there is none, a neighbour that has it.
@@ -345,11 +357,29 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   ask(log, f, std::move(request), *link, out);
 }
 
+// An earlier run of the origin is announced, and its first word is on its way: readers begin
+// with that one.
+bool Copies::waits_for_older(const Log& log, Now now) {
+  if (now.steady - log.heard >= kOlderWait) return false;
+  for (const auto& [index, other] : tables_.logs.all()) {
+    if (other->record || other->id.origin != log.id.origin || other->id.stream != log.id.stream ||
+        start_number(other->id) >= start_number(log.id) || tables_.sources.end(*other) == 0) {
+      continue;
+    }
+    const auto found = fetches_.find(index);
+    if (found == fetches_.end() || !found->second.planned || found->second.main) return true;
+  }
+  return false;
+}
+
 // Says of every reader how far it may read, where that has changed.
-void Copies::tell_readers(Log& log, Fetch& f, Actions& out) {
+void Copies::tell_readers(Log& log, Fetch& f, Now now, Actions& out) {
   if (!log.record) return;
   const Coverage cover = f.writes.empty() ? f.cover : Coverage(*log.record);
   const auto& backfill = log.backfill;
+  // What others have of a closed log comes before what its origin wrote afterwards: readers
+  // hold the newer logs back as long as this one has a limit.
+  const bool more_to_come = log.closed && log.record->head < tables_.sources.end(log);
   std::map<std::uint64_t, Fetch::Told> kept;
   for (const ReaderNeed& reader : f.need.readers) {
     std::uint64_t start = 1;
@@ -371,8 +401,12 @@ void Copies::tell_readers(Log& log, Fetch& f, Actions& out) {
     if (timed && !reader.cursor && from != Coverage::kNever) start = std::max(start, from);
     const auto before = f.told.find(reader.interest);
     Fetch::Told told;
+    if (before == f.told.end() && waits_for_older(log, now)) {
+      again(log, now.steady + kLookAgain);
+      continue;
+    }
     if (from <= start) {
-      told = {start - 1, Readable::kNoLimit};
+      told = {start - 1, more_to_come ? std::max(log.record->head, start - 1) : Readable::kNoLimit};
     } else if (backfill && backfill->from <= start && from <= backfill->to + 1) {
       told = {start - 1, backfill->upto};
     } else {

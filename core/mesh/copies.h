@@ -119,7 +119,8 @@ class Copies {
   void stop(Fetch& f, std::optional<Request>& request, Actions& out);
   void release_others(Log& log, Fetch& f, Actions& out);
   void release_all(Log& log, Fetch& f, Actions& out);
-  void tell_readers(Log& log, Fetch& f, Actions& out);
+  bool waits_for_older(const Log& log, Now now);
+  void tell_readers(Log& log, Fetch& f, Now now, Actions& out);
   void again(const Log& log, TimePoint at);
 
   // copies_take.cc: what comes

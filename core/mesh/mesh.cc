@@ -142,7 +142,10 @@ void Mesh::on_committed(std::span<const Head> heads, Now now, Actions&) {
 void Mesh::on_copied(const LogRecord& record, Now now, Actions&) {
   Log* const log = body_->know(record.id, now);
   if (log == nullptr) return;
-  body_->set_record(*log, record);
+  LogRecord copy = record;
+  // Nothing of it is on disk, and what memory has begins where the copy began.
+  if (copy.durability == Durability::Memory && log->record) copy.first = log->record->first;
+  body_->set_record(*log, copy);
   body_->copies.on_record(*log);
   body_->changed(*log, now);
 }

@@ -40,6 +40,7 @@ class FakeStore : public Store {
                      .open = false,
                      .first = 1,
                      .head = all.size(),
+                     .events = all.size(),
                      .bytes = 1});
     }
     return out;

@@ -152,6 +152,18 @@ TEST_CASE("what is published while the relay is away comes when it is back") {
   CHECK(reader->take_gaps().empty());
 }
 
+TEST_CASE("a consumer reads the older run of a node before the newer one") {
+  Meadow mesh;
+  publish(mesh.open("a"), "x", 1, 50);
+  mesh.close("a");
+  publish(mesh.open("a"), "x", 51, 100);
+  Node& b = mesh.open("b", {"a"});
+
+  const auto reader = subscribe(b, {.filters = {"x"}, .name = "r"});
+
+  CHECK(payloads(fetch(*reader, 100)) == numbers(1, 100));
+}
+
 TEST_CASE("a node's own consumer gets the events of an earlier run, peers or none") {
   Meadow mesh;
   {
@@ -169,6 +181,20 @@ TEST_CASE("a node's own consumer gets the events of an earlier run, peers or non
   const std::string got = payloads(fetch(*reader, 25));
   CHECK(got.find("20 21") != std::string::npos);
   CHECK(got.ends_with("30"));
+}
+
+TEST_CASE("events of a stream in memory cross the mesh without a disk") {
+  Meadow mesh;
+  Node& a = mesh.open("a");
+  mesh.open("b", {"a"});
+  Node& c = mesh.open("c", {"b"});
+  const auto reader = subscribe(c, {.filters = {"quick/#"}});
+  publish(a, "quick/1", 1, 1);
+  CHECK(payloads(fetch(*reader, 1)) == "1");
+
+  publish(a, "quick/1", 2, 50);
+
+  CHECK(payloads(fetch(*reader, 49)) == numbers(2, 50));
 }
 
 TEST_CASE("replicated:N is reached with N peers that keep the stream, and pending with fewer") {

@@ -48,6 +48,21 @@ std::map<std::string, Node> read_map(const json& status) {
       node.neighbours[word(neighbour, "id")] = neighbour.value("cost", std::uint64_t{1});
     }
   }
+  if (own.empty()) return nodes;
+  // A leaf announces nothing: that it is there only those know who have a link with it.
+  Node& here = nodes[own];
+  here.id = own;
+  here.own = true;
+  if (here.name.empty() && status.contains("node")) here.name = word(status["node"], "name");
+  for (const json& link : mesh.value("links", json::array())) {
+    const std::string peer = word(link, "peer");
+    if (peer.empty()) continue;
+    Node& node = nodes[peer];
+    node.id = peer;
+    if (node.name.empty()) node.name = word(link, "name");
+    node.neighbours.try_emplace(own, 1);
+    nodes[own].neighbours.try_emplace(peer, 1);
+  }
   return nodes;
 }
 
@@ -112,13 +127,12 @@ std::string links_svg(const std::map<std::string, Node>& nodes,
     for (const auto& [other, cost] : node.neighbours) {
       const bool both = mutual(nodes, id, other);
       if (!at.contains(other) || (both && other < id)) continue;
-      out += fmt::format(
-          R"(<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"{}>)"
-          "<title>{} - {}, cost {}</title></line>"
-          "\n",
-          at.at(id).x, at.at(id).y, at.at(other).x, at.at(other).y,
-          both ? "" : R"( stroke-dasharray="4 4")", escaped(label(nodes, id)),
-          escaped(label(nodes, other)), cost);
+      out += fmt::format(R"(<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"{}>)"
+                         "<title>{} - {}, cost {}</title></line>"
+                         "\n",
+                         at.at(id).x, at.at(id).y, at.at(other).x, at.at(other).y,
+                         both ? "" : R"( stroke-dasharray="4 4")", escaped(label(nodes, id)),
+                         escaped(label(nodes, other)), cost);
     }
   }
   return out;
@@ -146,11 +160,11 @@ std::string map_svg(const json& status) {
   const double radius = std::max(120.0, 14.0 * static_cast<double>(nodes.size()));
   const double side = 2 * radius + 240;
   const auto at = places(nodes, side / 2, radius);
-  std::string out = fmt::format(
-      R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0:.0f} {0:.0f}" )"
-      R"(font-family="sans-serif" font-size="12">)"
-      "\n<g stroke=\"#888\" stroke-width=\"1.5\">\n{1}</g>\n",
-      side, links_svg(nodes, at));
+  std::string out =
+      fmt::format(R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0:.0f} {0:.0f}" )"
+                  R"(font-family="sans-serif" font-size="12">)"
+                  "\n<g stroke=\"#888\" stroke-width=\"1.5\">\n{1}</g>\n",
+                  side, links_svg(nodes, at));
   for (const auto& [id, node] : nodes) {
     const Point& point = at.at(id);
     out += fmt::format(

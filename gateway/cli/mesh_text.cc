@@ -30,7 +30,7 @@ std::string text(const json& object, const char* key) {
 
 std::string time_text(const json& object, const char* key) {
   const json& value = at(object, key);
-  if (!value.is_number() || value.get<double>() < 0) return "-";
+  if (!value.is_number() || value.get<double>() <= 0) return "-";
   return duration_text(Duration(std::llround(std::min(value.get<double>() * 1e6, 3e15))));
 }
 

@@ -58,6 +58,15 @@ TEST_CASE("the map lists nodes and neighbours, and marks what only one end says"
   CHECK(has(text, "    ? <c>&?[2J (cccccccc)  cost 2\n"));
 }
 
+TEST_CASE("a leaf that announces nothing is on the map of those who have a link with it") {
+  const std::string text = map_text(parse_status(R"({"node": {"name": "hub"}, "mesh": {
+      "id": "aaaaaaaa11", "links": [{"peer": "bbbbbbbb22", "name": "leaf"}], "map": []}})")
+                                        .value());
+
+  CHECK(has(text, "2 nodes, 1 links\n"));
+  CHECK(has(text, "* hub (aaaaaaaa)\n    - leaf (bbbbbbbb)  cost 1\n"));
+}
+
 TEST_CASE("the picture has a circle a node and a line a link, and no markup of a stranger's") {
   const std::string svg = map_svg(parse_status(kStatus).value());
 

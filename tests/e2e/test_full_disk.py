@@ -13,7 +13,7 @@ import pytest
 from mqtt_clients import new_client
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from processes import Node, Site, wait_for
+from processes import Node, Site, free_port, wait_for
 
 QUOTA_EXCEEDED = 0x97
 
@@ -84,7 +84,9 @@ def stored(node: Node, count: int) -> set[str]:
 
 
 def test_publishers_are_told_and_nothing_accepted_is_lost(site: Site, disk: Path) -> None:
-    node = site.node()
+    # What a route owes to a broker that is away is no history that makes room.
+    away = f"mqtt://127.0.0.1:{free_port()}"
+    node = site.node(f'[[route]]\nname = "cloud"\nfrom = ["plant/#"]\nto = "{away}"\n')
     node.start()
     device = Publisher("v5", node.port, mqtt.MQTTv5)
     older_device = Publisher("v311", node.port, mqtt.MQTTv311)

@@ -435,6 +435,12 @@ std::string Copies::upstream_of(const Log& log) const {
   return found->second.main->peer;
 }
 
+std::optional<TimePoint> Copies::heard_of(const Log& log) const {
+  const auto found = fetches_.find(log.index);
+  if (found == fetches_.end() || !found->second.main) return {};
+  return found->second.main->heard;
+}
+
 void Copies::on_session_down(SessionId session, const std::string& peer, Now now) {
   for (auto& [index, f] : fetches_) {
     const bool repairing = f.repair && f.repair->session == session;

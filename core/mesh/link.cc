@@ -30,6 +30,7 @@ Link::Link(SessionInfo info, const LinkOptions& options, TimePoint now, Actions&
       heard_at_(now),
       spoke_at_(now),
       data_at_(now),
+      data_sent_at_(now),
       granted_(options.hello.window_bytes) {
   if (!info_.dialled) return;
   out.push_back(SendFrame{info_.id, options_.hello});
@@ -70,6 +71,7 @@ Status Link::on_frame(const wire::LinkFrame& frame, std::uint64_t credit_bytes, 
   heard_at_ = now;
   if (credit_bytes != 0) {
     data_at_ = now;
+    if (credit_bytes > wire::kFrameCredit) events_at_ = now;
     received_ += credit_bytes;
     // A single frame may pass the window's end when nothing else is on its way.
     if (received_ > granted_ + wire::kLinkFrameBytesMax) {
@@ -91,7 +93,7 @@ Status Link::on_frame(const wire::LinkFrame& frame, std::uint64_t credit_bytes, 
 
 void Link::on_data_sent(std::uint64_t bytes, TimePoint now) {
   pace_.on_sent(bytes, now);
-  spoke_at_ = now;
+  spoke_at_ = data_sent_at_ = now;
 }
 
 void Link::ping(TimePoint now, Actions& out) {

@@ -57,8 +57,11 @@ class Link {
   // queues under load is not the link's.
   std::uint32_t cost() const { return cost_; }
   TimePoint last_heard() const { return heard_at_; }
-  // When data came last.
+  // When data came last, if only to say that more will, and when events did.
   TimePoint last_data() const { return data_at_; }
+  TimePoint last_events() const { return events_at_; }
+  // When data was sent last.
+  TimePoint last_data_sent() const { return data_sent_at_; }
   // Numbers of wants that this node sends: odd ones by the dialler, even ones by the listener.
   std::uint64_t next_want() { return 2 * ++wants_ - (info_.dialled ? 1 : 0); }
   bool is_own_want(std::uint64_t number) const { return (number % 2 == 1) == info_.dialled; }
@@ -78,6 +81,8 @@ class Link {
   TimePoint heard_at_;
   TimePoint spoke_at_;
   TimePoint data_at_;
+  TimePoint events_at_{};
+  TimePoint data_sent_at_;
   std::uint64_t ping_no_ = 0;
   std::optional<TimePoint> pinged_at_;  // the PING that waits for its PONG
   TimePoint asked_at_{};                // the last PING

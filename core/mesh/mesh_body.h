@@ -69,6 +69,7 @@ struct Mesh::Body {
   bool takes_part(const std::string& peer) const;
   void add_have(wire::Have& have, Link& link, Log& log, bool first_time);
   void send_acks(Actions& out);
+  void reassure(Now now, Actions& out);
   void set_pins(Now now, Actions& out);
 
   // mesh_logs.cc: logs and what is needed of them
@@ -116,6 +117,7 @@ struct Mesh::Body {
   std::map<SessionId, std::map<std::uint32_t, Said>> said;
   std::set<std::uint32_t> have_changed;
   TimePoint have_at{};
+  std::optional<TimePoint> reassure_at;  // somebody sends to this node
   bool pins_changed = false;
   TimePoint pins_at{};
   std::map<std::uint32_t, std::uint64_t> pins;

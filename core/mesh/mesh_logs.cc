@@ -176,6 +176,7 @@ void Mesh::Body::tick(Now now, Actions& out) {
   set_pins(now, out);
   serving.pump(now.steady, out);
   take_forks(out);
+  reassure(now, out);
   send_acks(out);
   tell_have(now, out);
   if (facts_changed) {
@@ -199,6 +200,7 @@ std::optional<TimePoint> Mesh::Body::wake_at() const {
     by(std::max(published_at + std::chrono::seconds(1), link_at + std::chrono::milliseconds(500)));
   }
   if (!have_changed.empty()) by(have_at);
+  by(reassure_at);
   if (pins_changed) by(pins_at);
   return at;
 }

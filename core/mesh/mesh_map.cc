@@ -200,6 +200,36 @@ void Mesh::Body::send_acks(Actions& out) {
   }
 }
 
+// While data comes in from one neighbour the others that take part hear something, at least that
+// it is not over: a repair is for who is stuck, not for who waits himself.
+void Mesh::Body::reassure(Now now, Actions& out) {
+  if (reassure_at && now.steady < *reassure_at) return;
+  const auto receives = [&](const Link& link) {
+    return now.steady - link.last_events() < options.repair_after * 2;
+  };
+  const bool any = links.peers().size() > 1 &&
+                   std::any_of(links.peers().begin(), links.peers().end(), [&](const auto& peer) {
+                     const Link& link = *links.find(peer.second);
+                     return now.steady - link.last_data() < options.repair_after * 2;
+                   });
+  const bool due = std::exchange(reassure_at, std::nullopt).has_value();
+  if (!any) return;
+  reassure_at = now.steady + options.repair_after / 2;
+  if (!due) return;
+  for (const auto& [peer, id] : links.peers()) {
+    Link& link = *links.find(id);
+    if (!takes_part(peer) || now.steady - link.last_data_sent() < options.repair_after / 2) {
+      continue;
+    }
+    const auto comes = [&, id = id](const Log& log) {
+      const Link* const from = links.live(copies.upstream_of(log));
+      if (from == nullptr || from->id() == id) return false;
+      return receives(*from) || now.steady - *copies.heard_of(log) < options.repair_after;
+    };
+    serving.reassure(link, comes, now.steady, out);
+  }
+}
+
 // A lower pin goes out at once, before anything is read for it; a higher one can wait.
 void Mesh::Body::set_pins(Now now, Actions& out) {
   if (!pins_changed) return;

@@ -44,8 +44,8 @@ class Pace {
 
   std::uint64_t granted_ = 0;
   std::uint64_t sent_ = 0;
-  std::uint64_t done_ = 0;  // credited
-  std::uint64_t flight_max_ = 32 << 10;
+  std::uint64_t done_ = 0;              // credited
+  std::uint64_t flight_max_ = 4 << 10;  // small: what is too much for a slow link is stuck in it
   std::uint64_t rate_ = 0;
   Duration delay_min_ = Duration::max();
   TimePoint delay_min_at_{};

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -76,6 +77,10 @@ class Serving {
 
   // Sends what there is room for.
   void pump(TimePoint now, Actions& out);
+  // Tells the peer that more may be on its way, so that it does not ask another meanwhile: the
+  // last UPTO again, of one log that `comes`.
+  void reassure(Link& link, const std::function<bool(const Log&)>& comes, TimePoint now,
+                Actions& out);
   void touch(SessionId session) { touched_.insert(session); }
   std::optional<TimePoint> wake_at() const;
 

@@ -336,4 +336,16 @@ void Serving::send_upto(Link& link, Served& want, TimePoint now, Actions& out) {
   want.answered = true;
 }
 
+void Serving::reassure(Link& link, const std::function<bool(const Log&)>& comes, TimePoint now,
+                       Actions& out) {
+  const auto session = sessions_.find(link.id());
+  if (session == sessions_.end()) return;
+  for (auto& [number, want] : session->second.wants) {
+    const bool waits = want.want.kind == WantKind::Main && want.answered && want.told == want.sent;
+    const Log* const log = logs_.at(want.log);
+    if (!waits || log == nullptr || !comes(*log)) continue;
+    return send_upto(link, want, now, out);
+  }
+}
+
 }  // namespace marram::mesh

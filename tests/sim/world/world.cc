@@ -18,6 +18,60 @@ bool is_chatter(const wire::LinkFrame& frame) {
   return !std::holds_alternative<wire::Ping>(frame) && !std::holds_alternative<wire::Pong>(frame);
 }
 
+// For the trace: what speaks of logs and wants.
+std::string text_of(const wire::LinkFrame& frame) {
+  if (const auto* const want = std::get_if<wire::Want>(&frame)) {
+    return fmt::format("WANT {} of {} kind {} {}{} from {} to {}", want->number, want->log.text(),
+                       static_cast<int>(want->kind), want->all ? "all" : "filtered",
+                       want->standing ? " standing" : "", want->from.seq, want->to);
+  }
+  if (const auto* const data = std::get_if<wire::Data>(&frame)) {
+    return fmt::format("DATA {} after {} upto {}", data->want, data->after, data->upto);
+  }
+  if (const auto* const upto = std::get_if<wire::Upto>(&frame)) {
+    return fmt::format("UPTO {} after {} upto {}", upto->want, upto->after, upto->upto);
+  }
+  if (const auto* const gap = std::get_if<wire::LinkGap>(&frame)) {
+    return fmt::format("GAP {} {}..{} {}", gap->want, gap->from, gap->to, gap->reason);
+  }
+  if (const auto* const part = std::get_if<wire::Part>(&frame)) {
+    return fmt::format("PART {} at {} of {}, upto {}", part->want, part->offset, part->total,
+                       part->upto);
+  }
+  if (const auto* const stop = std::get_if<wire::Stop>(&frame)) {
+    return fmt::format("STOP {}", stop->want);
+  }
+  std::string text;
+  if (const auto* const ack = std::get_if<wire::Ack>(&frame)) {
+    text = "ACK";
+    for (const auto& entry : ack->logs) {
+      text += fmt::format(" {} {} {}", entry.log.text(), entry.acked, entry.stored);
+    }
+  } else if (const auto* const have = std::get_if<wire::Have>(&frame)) {
+    text = "HAVE";
+    for (const auto& entry : have->logs) {
+      text += fmt::format(" {} {}..{}", entry.log.text(), entry.first, entry.upto);
+    }
+  } else if (const auto* const held = std::get_if<wire::Held>(&frame)) {
+    text = "HELD " + held->stream;
+    for (const auto& entry : held->logs)
+      text += fmt::format(" {} {}", entry.log.text(), entry.acked);
+  } else if (const auto* const release = std::get_if<wire::Release>(&frame)) {
+    text = "RELEASE " + release->stream;
+    for (const auto& log : release->logs) text += " " + log.text();
+  } else if (const auto* const state = std::get_if<wire::State>(&frame)) {
+    text = "STATE";
+    for (const auto& record : state->records) {
+      text +=
+          fmt::format(" {} {} ({} neighbours, {} open, {} copies)", record.node_id, record.number,
+                      record.neighbours.size(), record.open.size(), record.copies.size());
+    }
+  } else {
+    text = fmt::format("frame {}", frame.index());
+  }
+  return text;
+}
+
 std::unique_ptr<EventBatch> copy(const EventBatch& batch,
                                  const std::vector<std::uint32_t>& indices) {
   auto made = std::make_unique<EventBatch>();
@@ -191,7 +245,7 @@ void World::transmit(SimNode& from, mesh::SessionId session, wire::LinkFrame fra
   if (is_chatter(frame)) {
     ++chatter;
     if (options_.trace) {
-      trace(fmt::format("{} -> {} frame {} session {}", from.index(), to, frame.index(), session));
+      trace(fmt::format("{} -> {} ({}) {}", from.index(), to, session, text_of(frame)));
     }
   }
   if (options_.codec) {

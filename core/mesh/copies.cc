@@ -24,6 +24,12 @@ std::uint64_t start_number(const LogId& id) {
   return number;
 }
 
+// Whether the main want is for every event.
+bool asks_all(const Log& log, const Fetch& f) {
+  return f.need.whole || log.own || !wire::filters_fit(f.need.filters) ||
+         (f.need.keep && f.cover.whole()) || (f.lack && f.lack->all);
+}
+
 std::optional<WallTime> time_of(const Begin& begin) {
   return begin.at == Begin::At::Time ? std::optional(begin.time) : std::nullopt;
 }
@@ -132,8 +138,7 @@ void Copies::plan_main(Log& log, Fetch& f, Now now, Actions& out) {
     const TimePoint due = f.waits->since + options_.hold_away_max;
     if (link == nullptr || (same && !f.waits->again && now.steady < due)) return again(log, due);
   }
-  const bool all = f.need.whole || log.own || !wire::filters_fit(f.need.filters) ||
-                   (f.need.keep && f.cover.whole());
+  const bool all = asks_all(log, f);
   if (f.main && (link == nullptr || link->id() != f.main->session)) {
     // What still delivers is kept for a moment: maps change in steps.
     if (now.steady - f.main->heard < options_.keep_upstream && f.main->answered) {
@@ -165,8 +170,7 @@ void Copies::ask_main(Log& log, Fetch& f, Link& link, Now now, Actions& out) {
   if (f.main) requests_.erase({f.main->session, f.main->number});
   Request request;
   request.kind = WantKind::Main;
-  request.all = f.need.whole || log.own || !wire::filters_fit(f.need.filters) ||
-                (f.need.keep && f.cover.whole());
+  request.all = asks_all(log, f);
   if (!request.all) request.filters = f.need.filters;
   request.standing = f.need.standing;
   request.from = f.begun ? Begin{Begin::At::Seq, f.taken + 1, {}} : f.need.lowest();
@@ -303,6 +307,7 @@ std::optional<Lack> Copies::find_lack(const Log& log, const Fetch& f) const {
   if (f.cover.whole() || !wire::filters_fit(lack->filters) || log.own) {
     lack->all = true;
     lack->filters.clear();
+    lack->to = std::max(lack->to, f.cover.whole() ? whole - 1 : f.taken);
   }
   return lack;
 }

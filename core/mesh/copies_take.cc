@@ -305,7 +305,9 @@ void Copies::take_below(Link& link, Found found, Answer answer, std::vector<Gap>
 
 void Copies::finish_below(Fetch& f, CopyWrite& write) {
   const Lack& lack = *f.lack;
-  f.cover.fill(lack.all, lack.filters, lack.start, lack.since);
+  // Where the filtered copy has moved on meanwhile, it is not whole behind the stretch.
+  const bool meets = lack.to + 1 >= (f.cover.whole() ? f.cover.whole_from() : f.taken + 1);
+  if (meets || !lack.all) f.cover.fill(lack.all, lack.filters, lack.start, lack.since);
   write.end_backfill = true;
   if (lack.all) write.whole_from = f.cover.whole_from();
   write.filters = f.cover.filters();

@@ -133,6 +133,9 @@ void SimNode::act(mesh::Action& action) {
     world_.expect(false, "an epoch forked, and nobody resumed a snapshot");
   } else if (auto* const readable = std::get_if<mesh::Readable>(&action)) {
     places_[{readable->interest, readable->log}] = {readable->after, readable->upto};
+    world_.trace(id_of(index_) + " reader " + std::to_string(readable->interest) +
+                 " may read log " + std::to_string(readable->log) + " after " +
+                 std::to_string(readable->after) + " upto " + std::to_string(readable->upto));
     read(readable->interest, readable->log);
   } else if (auto* const replicated = std::get_if<mesh::Replicated>(&action)) {
     replicated_[replicated->log] = replicated->stored;
@@ -199,8 +202,8 @@ void SimNode::write_now(mesh::WriteCopy& action, mesh::Actions& out) {
   if (!no) world_.trace(id_of(index_) + " refuses a write: " + no.error().message);
   if (no) {
     const ModelLog& log = store_.all()[*no];
-    world_.trace(id_of(index_) + " has " + log.record.id.text() + " upto " +
-                 std::to_string(log.record.head) + " whole " +
+    world_.trace(id_of(index_) + " has " + std::to_string(*no) + " " + log.record.id.text() +
+                 " upto " + std::to_string(log.record.head) + " whole " +
                  std::to_string(log.record.whole_from) +
                  (action.write.backfill ? " backfill " + std::to_string(action.write.upto) : ""));
     if (action.write.events) {

@@ -79,9 +79,7 @@ void Mesh::on_frame(SessionId session, wire::LinkFrame frame, Now now, Actions& 
   }
   const bool over =
       std::holds_alternative<wire::Bye>(frame) || std::holds_alternative<wire::Broken>(frame);
-  const std::uint64_t bytes = wire::credit_bytes(frame);
-  auto status = over ? Status() : link->on_frame(frame, bytes, now.steady, out);
-  if (status) status = body_->take(*link, frame, bytes, now, out);
+  const Status status = body_->hear(*link, std::move(frame), now, out);
   if (status) return;
   if (!over) return body_->refuse(*link, status.error(), now, out);
   body_->close(session, status.error(), now, out);

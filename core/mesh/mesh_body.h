@@ -26,10 +26,11 @@ struct Mesh::Body {
     std::uint64_t first = 0;
     std::uint64_t upto = 0;
   };
-  // A session whose peer has another one that seems alive.
+  // A session whose peer has another one that seems alive.  What it says waits.
   struct Probe {
     SessionId old = 0;
     TimePoint since{};
+    std::vector<wire::LinkFrame> frames;
   };
 
   Body(MeshOptions the_options, std::vector<LogRecord> records, MeshRecords mesh, Now now);
@@ -46,6 +47,7 @@ struct Mesh::Body {
   void tick_links(Now now, Actions& out);
 
   // mesh_frames.cc: what peers say
+  Status hear(Link& link, wire::LinkFrame frame, Now now, Actions& out);
   Status take(Link& link, wire::LinkFrame& frame, std::uint64_t bytes, Now now, Actions& out);
   Status on(Link& link, wire::Peers& peers, Now now, Actions& out);
   Status on(Link& link, wire::State& state, Now now, Actions& out);

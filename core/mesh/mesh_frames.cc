@@ -33,6 +33,25 @@ std::uint64_t start_number(const std::string& epoch) {
 
 }  // namespace
 
+Status Mesh::Body::hear(Link& link, wire::LinkFrame frame, Now now, Actions& out) {
+  const bool over =
+      std::holds_alternative<wire::Bye>(frame) || std::holds_alternative<wire::Broken>(frame);
+  const std::uint64_t bytes = wire::credit_bytes(frame);
+  if (!over) {
+    if (auto status = link.on_frame(frame, bytes, now.steady, out); !status) return status;
+    const auto probe = probes.find(link.id());
+    if (probe != probes.end()) {
+      if (probe->second.frames.size() >= options.wants_per_peer_max) {
+        return fail(Errc::TooLarge,
+                    fmt::format("mesh: {} says too much at once", link.peer().node_id));
+      }
+      probe->second.frames.push_back(std::move(frame));
+      return {};
+    }
+  }
+  return take(link, frame, bytes, now, out);
+}
+
 Status Mesh::Body::take(Link& link, wire::LinkFrame& frame, std::uint64_t bytes, Now now,
                         Actions& out) {
   return std::visit(

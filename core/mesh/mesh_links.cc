@@ -48,7 +48,7 @@ void Mesh::Body::greet(Link& link, const wire::LinkHello& hello, Now now, Action
 bool Mesh::Body::settle_double(Link& link, Link& old, Now now, Actions& out) {
   if (old.peer().instance != link.peer().instance) {
     // It was started again, or there are two.  The old session will tell.
-    probes[link.id()] = {old.id(), now.steady};
+    probes[link.id()] = {old.id(), now.steady, {}};
     old.probe(now.steady, out);
     return false;
   }
@@ -133,12 +133,13 @@ void Mesh::Body::check_probes(Now now, Actions& out) {
   for (auto i = probes.begin(); i != probes.end();) {
     Link* const link = links.find(i->first);
     Link* const old = links.find(i->second.old);
-    const Probe probe = i->second;
-    const bool answered = old != nullptr && old->last_heard() > probe.since;
-    if (link != nullptr && old != nullptr && !answered && now.steady - probe.since < kProbeFor) {
+    const bool answered = old != nullptr && old->last_heard() > i->second.since;
+    if (link != nullptr && old != nullptr && !answered &&
+        now.steady - i->second.since < kProbeFor) {
       ++i;
       continue;
     }
+    Probe probe = std::move(i->second);
     i = probes.erase(i);
     if (link == nullptr) continue;
     if (answered) {
@@ -156,6 +157,12 @@ void Mesh::Body::check_probes(Now now, Actions& out) {
       out.push_back(HangUp{probe.old, why, false});
     }
     go_live(*link, now, out);
+    for (wire::LinkFrame& frame : probe.frames) {
+      const auto status = take(*link, frame, wire::credit_bytes(frame), now, out);
+      if (status) continue;
+      refuse(*link, status.error(), now, out);
+      break;
+    }
     i = probes.begin();
   }
 }

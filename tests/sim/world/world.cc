@@ -62,9 +62,12 @@ std::string text_of(const wire::LinkFrame& frame) {
   } else if (const auto* const state = std::get_if<wire::State>(&frame)) {
     text = "STATE";
     for (const auto& record : state->records) {
-      text +=
-          fmt::format(" {} {} ({} neighbours, {} open, {} copies)", record.node_id, record.number,
-                      record.neighbours.size(), record.open.size(), record.copies.size());
+      text += fmt::format(" {} {} ({} neighbours, {} open", record.node_id, record.number,
+                          record.neighbours.size(), record.open.size());
+      for (const auto& copy : record.copies) {
+        text += fmt::format(", {} {}..{}", copy.log.text(), copy.first, copy.upto);
+      }
+      text += ")";
     }
   } else {
     text = fmt::format("frame {}", frame.index());

@@ -127,7 +127,9 @@ bool Serving::on_time_found(Token token, const Result<std::uint64_t>& seq, TimeP
     return true;
   }
   want.located = true;
-  want.sent = want.told = want.acked = want.upto = std::max<std::uint64_t>(*seq, 1) - 1;
+  std::uint64_t before = std::max<std::uint64_t>(*seq, 1) - 1;
+  if (want.want.kind == WantKind::Backfill) before = std::min(before, want.want.to);
+  want.sent = want.told = want.acked = want.upto = before;
   make_ready(session, want);
   return true;
 }

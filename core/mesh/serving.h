@@ -34,6 +34,7 @@ struct Served {
   bool located = false;   // where it begins is known
   bool answered = false;
   bool blocked = false;     // until something of the log changes
+  bool over = false;        // to be ended: a repair that cannot be answered
   std::uint64_t sent = 0;   // looked at, and sent where it matches, up to here
   std::uint64_t told = 0;   // the peer knows that
   std::uint64_t acked = 0;  // the peer needs nothing up to here

@@ -60,7 +60,7 @@ bool Serving::pump(Link& link, Session& session, TimePoint now, Actions& out) {
 Serving::Step Serving::serve(Link& link, Session& session, Served& want, TimePoint now,
                              Actions& out) {
   const Log* const log = logs_.at(want.log);
-  if (log == nullptr || log->forked) {
+  if (log == nullptr || log->forked || want.over) {
     out.push_back(SendFrame{link.id(), wire::Stop{want.want.number}});
     return Step::Over;
   }
@@ -180,7 +180,14 @@ bool Serving::on_read(Token token, Result<ReadResult>& read, TimePoint now, Acti
     return true;
   }
   take_read(*log, want, *read);
-  if (!want.blocked) make_ready(session, want);
+  const bool nothing = want.next >= want.indices.size() && want.upto <= want.sent;
+  if (nothing && want.want.kind == WantKind::Repair) {
+    want.over = true;  // what is missing here too
+  } else if (nothing && !want.blocked) {
+    upto_due_[{id, number}] = now + options_.upto_every;
+    return true;
+  }
+  if (!want.blocked || want.over) make_ready(session, want);
   return true;
 }
 

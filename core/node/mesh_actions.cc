@@ -155,9 +155,12 @@ void MeshPart::complain(std::string_view what, const Status& status) {
 
 void MeshPart::act(mesh::Report& report) {
   using What = mesh::Report::What;
-  const bool good = report.what == What::PeerUp || report.what == What::PeerDown;
-  if (good) {
-    log_.info("mesh", report.message, {{"peer", report.peer}});
+  if (report.what == What::PeerUp) {
+    log_.info("mesh", "link up", {{"peer", report.peer}, {"address", report.message}});
+    return;
+  }
+  if (report.what == What::PeerDown) {
+    log_.info("mesh", "link down", {{"peer", report.peer}, {"why", report.message}});
     return;
   }
   // A stranger may try as often as it likes; one line a minute says so.

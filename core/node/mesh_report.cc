@@ -1,6 +1,8 @@
 // What a mesh part says of itself: the key "mesh" of status_json().
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "core/node/mesh_part.h"
@@ -72,6 +74,15 @@ json map_json(const std::vector<wire::MapRecord>& records) {
   return list;
 }
 
+// Itself, those of the map, and leaves, which only their neighbours know of.
+std::size_t count_nodes(const std::string& own, const std::vector<wire::MapRecord>& map,
+                        const std::vector<mesh::LinkStatus>& links) {
+  std::set<std::string_view> ids{own};
+  for (const wire::MapRecord& record : map) ids.insert(record.node_id);
+  for (const mesh::LinkStatus& link : links) ids.insert(link.peer);
+  return ids.size();
+}
+
 }  // namespace
 
 // Since when each link has not been at the head: known to a second, and only while
@@ -121,6 +132,7 @@ std::string MeshPart::report_json() {
     }
     links.push_back(std::move(one));
   }
+  const std::vector<wire::MapRecord> map = mesh_->map();
   auto refused = transport_->refused();
   refused["hello"] += status.refused;
   std::erase_if(refused, [](const auto& reason) { return reason.second == 0; });
@@ -128,7 +140,7 @@ std::string MeshPart::report_json() {
                        {"listen", transport_->endpoints()},
                        {"key", options_.key.public_key},
                        {"carry", options_.mesh.carry},
-                       {"nodes", status.nodes},
+                       {"nodes", count_nodes(store_.node_id(), map, status.links)},
                        {"logs", status.logs},
                        {"links", std::move(links)},
                        {"holds", holds_json(status.holds)},
@@ -136,7 +148,7 @@ std::string MeshPart::report_json() {
                        {"gaps", json(status.gaps)},
                        {"duplicates", status.duplicates},
                        {"refused", json(refused)},
-                       {"map", map_json(mesh_->map())}};
+                       {"map", map_json(map)}};
   return report.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

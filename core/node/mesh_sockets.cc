@@ -16,8 +16,7 @@ namespace {
 
 constexpr int kFramesARun = 256;
 constexpr int kFramesADialler = 64;
-constexpr int kSocketsMax = 16'384;                        // three a dialled session
-constexpr Duration kRetry = std::chrono::milliseconds(1);  // a full pipe of the listener
+constexpr int kSocketsMax = 16'384;  // three a dialled session
 
 std::string_view text_of(const zmq::message_t& frame) { return {frame.data<char>(), frame.size()}; }
 
@@ -108,7 +107,7 @@ std::optional<TimePoint> MeshSockets::wake_at() const {
   if (!downs_.empty()) also(now_);
   // A dialler's socket wakes the loop when it has room; the listener's cannot.
   const auto listens = [&](mesh::SessionId id) { return !dialled_.contains(id); };
-  if (std::ranges::any_of(unsent_, listens)) also(now_ + kRetry);
+  if (std::ranges::any_of(unsent_, listens)) also(now_ + retry_);
   for (const mesh::SessionId id : ending_) also(sessions_.at(id).cut_at.value_or(now_));
   for (const mesh::SessionId id : ungreeted_) also(sessions_.at(id).hello_until);
   return at;

@@ -49,6 +49,8 @@ class MeshSockets : public MeshTransport {
 
  private:
   using Ids = std::set<mesh::SessionId>;
+  static constexpr Duration kRetryLeast = std::chrono::milliseconds(1);
+  static constexpr Duration kRetryMost = std::chrono::milliseconds(32);
   struct Down {
     mesh::SessionId id;
     Error why;
@@ -104,6 +106,7 @@ class MeshSockets : public MeshTransport {
   Ids unsent_;
   Ids ending_;  // over, or lost
   std::vector<Down> downs_;
+  Duration retry_ = kRetryLeast;  // of a full pipe of the listener
   TimePoint now_{};
 };
 

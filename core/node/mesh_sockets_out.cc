@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/base/quantity.h"
 #include "core/node/mesh_socket.h"
 #include "core/node/mesh_sockets.h"
+#include "core/wire/link_split.h"
 
 namespace marram {
 
@@ -22,7 +24,13 @@ Error gone(const MeshSession& session) {
 void MeshSockets::dial(const mesh::Dial& dial) { dials_->dial(dial); }
 
 void MeshSockets::send(const mesh::SendFrame& send) {
-  give(send.session, wire::encode_link(send.frame), overtakes(send.frame));
+  const auto frames = wire::encode_in_frames(send.frame);
+  if (frames) {
+    for (const std::string& frame : *frames) give(send.session, frame, overtakes(send.frame));
+    return;
+  }
+  MeshSession* const session = find(send.session);
+  if (session != nullptr) refuse(*session, "too_large", frames.error());
 }
 
 void MeshSockets::send(const mesh::SendData& send) {
@@ -58,11 +66,17 @@ void MeshSockets::give(mesh::SessionId id, std::string frame, bool urgent) {
   after_send(*session, session->send(listener_.get(), to_message(std::move(frame)), urgent));
 }
 
+// Who has taken nothing is asked again after longer and longer pauses.
 void MeshSockets::flush_unsent() {
+  bool taken = unsent_.empty();
   for (const mesh::SessionId id : Ids(unsent_)) {
     MeshSession& session = sessions_.at(id);
-    if (!session.over) after_send(session, session.flush(listener_.get()));
+    if (session.over) continue;
+    const std::size_t before = session.waiting_bytes();
+    after_send(session, session.flush(listener_.get()));
+    taken = taken || session.waiting_bytes() < before;
   }
+  retry_ = taken ? kRetryLeast : std::min(retry_ * 2, kRetryMost);
 }
 
 void MeshSockets::after_send(MeshSession& session, Router::Sent sent) {

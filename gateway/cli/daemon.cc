@@ -53,6 +53,7 @@ Daemon::~Daemon() { close(); }
 
 std::string Daemon::endpoints() const {
   std::vector<std::string> all = node_->endpoints();
+  for (const std::string& endpoint : node_->mesh_endpoints()) all.push_back(endpoint);
   if (listener_) {
     for (const std::string& endpoint : listener_->endpoints()) all.push_back(endpoint);
   }

@@ -110,10 +110,12 @@ void print_receipt(const EventView& event, const std::string& level, bool pendin
 // What was stored and has not come further in time is no loss, and not what was asked for.
 int tell_pending(const Options& options, const PublishPump::Totals& totals) {
   if (totals.pending == 0) return kOk;
+  const bool replicas = options.wait.starts_with("replicated");
   fmt::print(stderr,
              "marram: pub: {} of {} events are stored, but were not {} within {} (they go on "
-             "their way all the same)\n",
-             totals.pending, totals.stored, options.wait, options.timeout);
+             "their way all the same{})\n",
+             totals.pending, totals.stored, options.wait, options.timeout,
+             replicas ? "; a peer counts when it keeps the stream whole: mesh.carry there" : "");
   return kProblems;
 }
 

@@ -257,7 +257,10 @@ void Copies::on_held(Log& log, const std::string& peer, std::uint64_t acked) {
 void Copies::on_have(Log& log, const std::string& peer) {
   Fetch& f = fetch(log);
   f.asked.erase(peer);
-  if (f.waits) f.waits->again = true;
+  const auto& have = log.have[peer];
+  const Link* const link = tables_.links.live(peer);
+  const bool told = f.waits && link != nullptr && link->id() == f.waits->told_by;
+  if (f.waits && !told && have.first <= f.taken + 1 && f.taken < have.upto) f.waits->again = true;
   again(log, TimePoint());
 }
 

@@ -60,10 +60,13 @@ bool Serving::pump(Link& link, Session& session, TimePoint now, Actions& out) {
 Serving::Step Serving::serve(Link& link, Session& session, Served& want, TimePoint now,
                              Actions& out) {
   const Log* const log = logs_.at(want.log);
-  if (log == nullptr || log->forked || want.over) {
+  const auto end = [&] {
+    // What was looked at and does not match counts as answered.
+    if (want.told < want.sent) send_upto(link, want, now, out);
     out.push_back(SendFrame{link.id(), wire::Stop{want.want.number}});
     return Step::Over;
-  }
+  };
+  if (log == nullptr || log->forked || want.over) return end();
   if (!want.packed.empty()) {
     send_part(link, want, now, out);
     return Step::Sent;
@@ -79,17 +82,10 @@ Serving::Step Serving::serve(Link& link, Session& session, Served& want, TimePoi
     return Step::Idle;
   }
   const auto upto = limit(*log, want);
-  if (want.want.kind == WantKind::Repair && (!upto || *upto <= want.sent)) {
-    out.push_back(SendFrame{link.id(), wire::Stop{want.want.number}});
-    return Step::Over;
-  }
+  const bool repair = want.want.kind == WantKind::Repair;
+  if (repair && (!upto || *upto <= want.sent)) return end();
   if (!upto || want.blocked) return Step::Idle;
-  if (log->writes() && want.sent + 1 < log->record->first) {
-    if (want.want.kind == WantKind::Repair) {
-      out.push_back(SendFrame{link.id(), wire::Stop{want.want.number}});
-      return Step::Over;
-    }
-  }
+  if (repair && log->writes() && want.sent + 1 < log->record->first) return end();
   if (*upto <= want.sent) return at_limit(link, *log, want, now, out);
   ask_read(*log, session, want, link.pace().room(), out);
   return Step::Asked;

@@ -179,7 +179,6 @@ void Copies::take_main(Link& link, Found found, Answer answer, std::vector<Gap> 
   auto& [log, f, request] = found;
   CopyWrite next{.log = log->id, .durability = log->durability};
   bool changes = false;
-  const bool goes_on = f->begun;
   if (!f->begun) {
     f->begun = changes = request->applied = true;
     f->taken = answer.after;
@@ -204,7 +203,7 @@ void Copies::take_main(Link& link, Found found, Answer answer, std::vector<Gap> 
   for (Gap& gap : gaps) {
     if (request->kind == WantKind::Repair) break;
     other = other_source(*log, *f, *request, gap.from, gap.to);
-    waits = other == nullptr && goes_on && must_wait(*f, *request, gap, now);
+    waits = other == nullptr && must_wait(*f, *request, gap, now);
     if (other == nullptr && !waits) {
       if (f->waits && f->waits->to == gap.to) gap.reason = "lost";  // waited for long enough
       continue;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -54,6 +55,8 @@ class Logs {
   Log* at(std::uint32_t index);
   void set_record(Log& log, const LogRecord& record);
   void forget(std::uint32_t index);
+  // Whether some log of this one's origin and stream is so.
+  bool any_of_origin(const LogId& id, const std::function<bool(const Log&)>& is_so) const;
   const std::map<std::uint32_t, std::unique_ptr<Log>>& all() const { return logs_; }
   std::size_t size() const { return logs_.size(); }
 

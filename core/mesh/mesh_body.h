@@ -77,6 +77,7 @@ struct Mesh::Body {
   // mesh_logs.cc: logs and what is needed of them
   Log* know(const LogId& id, Now now);
   void set_record(Log& log, const LogRecord& record);
+  void owe_newborn(Need& need, const Log& log) const;
   Need need_of(const Log& log) const;
   void plan(Log& log, Now now, Actions& out);
   void plan_all(Now now, Actions& out);

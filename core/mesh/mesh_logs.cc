@@ -44,9 +44,26 @@ bool Mesh::Body::carries(const std::string& stream) const {
                      [&](const std::string& name) { return name == "*" || name == stream; });
 }
 
+// A durable reader that has had an earlier run of the log's origin was there before the log, and
+// is held for from its first event on.
+void Mesh::Body::owe_newborn(Need& need, const Log& log) const {
+  for (const ReaderNeed& reader : need.readers) {
+    const Interest* const interest = readers.find(reader.interest);
+    if (reader.cursor || !interest->durable || (need.owed_from && *need.owed_from <= 1)) continue;
+    const auto cursors = [&](const Log& other) {
+      return other.record && interest->cursors.contains(other.record->no);
+    };
+    if (!logs.any_of_origin(log.id, cursors)) continue;
+    for (const FilterStart& filter : reader.filters) {
+      need.owe_from(filter.from.at == wire::Begin::At::Seq ? filter.from.seq : 1);
+    }
+  }
+}
+
 Need Mesh::Body::need_of(const Log& log) const {
   Need need;
   readers.add_to(need, log);
+  owe_newborn(need, log);
   if (carries(log.id.stream)) {
     need.wanted = need.whole = need.standing = need.for_itself = true;
     need.ask_from({});

@@ -15,6 +15,7 @@ bool asks_same(const Request& request, bool all, const std::vector<std::string>&
 }
 
 constexpr Duration kOlderWait = std::chrono::seconds(30);
+constexpr Duration kHaveComes = std::chrono::seconds(5);
 constexpr Duration kLookAgain = std::chrono::milliseconds(50);
 
 // Of the run that wrote the log.
@@ -97,6 +98,7 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
     if (!f.gap_hold || (f.repair && f.repair->below)) plan_main(log, f, now, out);
     if (!f.gap_hold || (f.repair && !f.repair->below)) plan_backfill(log, f, now, out);
     check_repair(log, f, now, out);
+    release_others(log, f, now, out);
   }
   if (log.writes()) return;
   log.whole_since = f.cover.whole_since();
@@ -166,6 +168,7 @@ void Copies::plan_main(Log& log, Fetch& f, Now now, Actions& out) {
 void Copies::ask_main(Log& log, Fetch& f, Link& link, Now now, Actions& out) {
   f.changed.reset();
   const bool eased = f.main && f.main->standing && !f.need.standing;
+  if (!f.main || f.main->session != link.id()) f.asked_at = now.steady;
   if (f.main && f.main->session != link.id()) stop(f, f.main, out);
   if (f.main) requests_.erase({f.main->session, f.main->number});
   Request request;
@@ -215,14 +218,20 @@ void Copies::stop(Fetch& f, std::optional<Request>& request, Actions& out) {
   request.reset();
 }
 
-// The new upstream has answered: who held before need not any more.
-void Copies::release_others(Log& log, Fetch& f, Actions& out) {
-  if (!f.main || !f.main->answered) return;
+// The new upstream has brought all that another holder says it has: that one need not hold any
+// more.  On STOP it says so with HAVE; what it had only on its way to this node may be nowhere
+// else.
+void Copies::release_others(Log& log, Fetch& f, Now now, Actions& out) {
+  if (!f.main || !f.main->answered || f.gap_hold) return;
+  if (f.waits && f.taken < f.waits->to) return;
   for (auto i = f.holders.begin(); i != f.holders.end();) {
     const bool asked = *i == f.main->peer || (f.backfill && f.backfill->peer == *i) ||
                        (f.repair && f.repair->peer == *i);
     Link* const link = tables_.links.live(*i);
-    if (asked || link == nullptr || f.lack) {
+    const auto have = log.have.find(*i);
+    const bool passed = have != log.have.end() ? log.head() >= have->second.upto
+                                               : now.steady - f.asked_at >= kHaveComes;
+    if (asked || link == nullptr || f.lack || !passed) {
       ++i;
       continue;
     }

@@ -119,7 +119,7 @@ class Copies {
                        bool complete) const;
   void ask(Log& log, Fetch& f, Request request, Link& link, Actions& out);
   void stop(Fetch& f, std::optional<Request>& request, Actions& out);
-  void release_others(Log& log, Fetch& f, Actions& out);
+  void release_others(Log& log, Fetch& f, Now now, Actions& out);
   void release_all(Log& log, Fetch& f, Actions& out);
   bool waits_for_older(const Log& log, Now now);
   void tell_readers(Log& log, Fetch& f, Now now, Actions& out);

@@ -227,9 +227,6 @@ void Copies::take_main(Link& link, Found found, Answer answer, std::vector<Gap> 
   } else {
     link.release(answer.bytes);
   }
-  // Who tells of a gap does not stand in for those that may have what is in it.
-  const bool fed = other == nullptr && !waits;
-  if (first && fed && request->kind == WantKind::Main) release_others(*log, *f, out);
   if (first || other != nullptr || changes) again(*log, TimePoint());
   if (other != nullptr) {
     stop(*f, f->main, out);

@@ -88,6 +88,7 @@ struct Fetch {
   std::map<std::string, std::uint64_t>
       asked;                      // peers asked for what was told as a gap, up to where
   std::set<std::string> holders;  // peers that hold for this node
+  TimePoint asked_at{};           // when the main want went to this upstream
   struct Told {
     std::uint64_t after = 0;
     std::uint64_t upto = 0;

@@ -69,6 +69,8 @@ struct Mesh::Body {
   void flood(Actions& out);
   void tell_have(Now now, Actions& out);
   bool takes_part(const std::string& peer) const;
+  static Said has(const Log& log);
+  void say_have(Link& link, const Log& log, Actions& out);
   void add_have(wire::Have& have, Link& link, Log& log, bool first_time);
   void send_acks(Actions& out);
   void reassure(Now now, Actions& out);

@@ -222,15 +222,14 @@ Status Mesh::Body::on(Link& link, wire::Want& want, Now now, Actions&) {
   return {};
 }
 
-Status Mesh::Body::on(Link& link, wire::Stop& stop, Now now, Actions&) {
+Status Mesh::Body::on(Link& link, wire::Stop& stop, Now now, Actions& out) {
   if (link.is_own_want(stop.want)) {
     copies.on_stop(link, stop, now);
     return {};
   }
   if (Log* const log = serving.on_stop(link, stop)) {
     pins_changed = true;
-    have_changed.insert(log->index);  // from now on it hears of it by HAVE
-    said[link.id()].erase(log->index);
+    say_have(link, *log, out);  // from now on it hears of it so
     mark(*log, now.steady);
   }
   return {};

@@ -133,14 +133,28 @@ bool Mesh::Body::takes_part(const std::string& peer) const {
   return record != nullptr && record->neighbours.size() >= 2;
 }
 
+// What this node has of a log, without holes.
+Mesh::Body::Said Mesh::Body::has(const Log& log) {
+  const std::uint64_t head = log.head();
+  if (log.writes()) return {log.record->first, head};
+  return {log.whole() ? std::min(log.record->whole_from, head + 1) : head + 1, head};
+}
+
+// To a peer that asks for the log no more: also that there is nothing.
+void Mesh::Body::say_have(Link& link, const Log& log, Actions& out) {
+  if (log.record && log.record->durability == Durability::Memory) return;
+  const Said now = has(log);
+  const auto told = said.find(link.id());
+  if (told != said.end()) told->second[log.index] = now;
+  const std::string id = log.record ? log.record->head_id : std::string();
+  out.push_back(SendFrame{link.id(), wire::Have{{{log.id, now.first, now.upto, id}}}});
+}
+
 void Mesh::Body::add_have(wire::Have& have, Link& link, Log& log, bool first_time) {
   if (!log.record || log.record->durability == Durability::Memory) return;
   auto& told = said[link.id()];
   const auto before = told.find(log.index);
-  const std::uint64_t head = log.head();
-  const std::uint64_t first = log.writes()  ? log.record->first
-                              : log.whole() ? std::min(log.record->whole_from, head + 1)
-                                            : head + 1;
+  const auto [first, head] = has(log);
   const bool empty = first > head;
   if (before == told.end()) {
     if (empty) return;

@@ -6,6 +6,7 @@ namespace marram::mesh {
 
 namespace {
 
+constexpr Duration kLookAgain = std::chrono::seconds(1);
 constexpr Duration kEndEvery = std::chrono::minutes(1);
 
 }  // namespace
@@ -29,7 +30,8 @@ void Custody::on_standing_want(const std::string& peer, const Log& log, std::uin
   std::uint64_t acked = std::max<std::uint64_t>(needed, 1) - 1;
   const auto place = hold.acked.find(log.index);
   // Only an ACK raises it: the main want may be far above a backfill.
-  if (place != hold.acked.end()) acked = std::min(acked, place->second);
+  const bool asked = hold.unasked.erase(log.index) == 0;
+  if (place != hold.acked.end() && asked) acked = std::min(acked, place->second);
   if (found != holds_.end() && place != hold.acked.end() && place->second == acked) return;
   hold.acked[log.index] = acked;
   hold.changed = true;
@@ -40,6 +42,7 @@ void Custody::on_ack(const std::string& peer, const Log& log, std::uint64_t acke
   if (found == holds_.end()) return;
   const auto place = found->second.acked.find(log.index);
   if (place == found->second.acked.end() || acked <= place->second) return;
+  if (found->second.unasked.contains(log.index)) return;  // it has asked another
   place->second = acked;
   found->second.moved.insert(log.index);
 }
@@ -56,6 +59,7 @@ void Custody::on_release(const std::string& peer, const wire::Release& release) 
   for (const LogId& id : release.logs) {
     const Log* const log = logs_.find(id);
     if (log == nullptr || id.stream != release.stream) continue;
+    found->second.unasked.erase(log->index);
     found->second.acked[log->index] = HoldRecord::kReleased;
     found->second.moved.insert(log->index);
     dirty_.insert(log->index);
@@ -89,11 +93,7 @@ void Custody::on_peer_down(const std::string& peer, Now now) {
     hold.contact = now.wall;
     hold.changed = true;
     for (const auto& [index, acked] : hold.acked) dirty_.insert(index);
-    for (const auto& [index, log] : logs_.all()) {
-      if (log->id.stream != i->first.second || log->id.origin == peer) continue;
-      if (now.steady - log->heard >= options_.unheard) continue;
-      if (hold.acked.emplace(index, 0).second) dirty_.insert(index);
-    }
+    hold.unasked.clear();
   }
 }
 
@@ -106,11 +106,11 @@ void Custody::forget_peer(const std::string& peer) {
   }
 }
 
-void Custody::on_new_log(const Log& log) {
+void Custody::on_new_log(const Log& log, TimePoint now) {
   for (auto& [key, hold] : holds_) {
-    if (key.second != log.id.stream || here_.contains(key.first)) continue;
-    if (log.id.origin == key.first) continue;
+    if (key.second != log.id.stream || log.id.origin == key.first) continue;
     if (!hold.acked.emplace(log.index, 0).second) continue;
+    if (here_.contains(key.first)) hold.unasked[log.index] = now;
     hold.changed = true;
     dirty_.insert(log.index);
   }
@@ -123,7 +123,10 @@ void Custody::on_record(const Log& log) {
 }
 
 void Custody::on_forgotten(const Log& log) {
-  for (auto& [key, hold] : holds_) hold.acked.erase(log.index);
+  for (auto& [key, hold] : holds_) {
+    hold.acked.erase(log.index);
+    hold.unasked.erase(log.index);
+  }
 }
 
 void Custody::add_to(Need& need, const Log& log) const {
@@ -148,9 +151,41 @@ void Custody::end(const Key& key, std::set<std::uint32_t>& dirty, Actions& out) 
   out.push_back(RemoveHold{key.first, key.second});
 }
 
-void Custody::flush(Now now, std::set<std::uint32_t>& dirty, Actions& out) {
-  dirty.merge(dirty_);
-  dirty_.clear();
+// A peer that is here and has heard of a log asks for it, or asks another.
+void Custody::end_unasked(TimePoint now,
+                          const std::function<TimePoint(const std::string&)>& heard) {
+  for (auto& [key, hold] : holds_) {
+    for (auto i = hold.unasked.begin(); i != hold.unasked.end();) {
+      if (now < i->second + options_.unheard || heard(key.first) < i->second + options_.unheard) {
+        ++i;
+        continue;
+      }
+      hold.acked.erase(i->first);
+      hold.changed = true;
+      dirty_.insert(i->first);
+      i = hold.unasked.erase(i);
+    }
+  }
+}
+
+std::optional<TimePoint> Custody::wake_at() const {
+  std::optional<TimePoint> at;
+  for (const auto& [key, hold] : holds_) {
+    for (const auto& [index, since] : hold.unasked) {
+      // A peer that says nothing is looked at again in a while.
+      const TimePoint due = std::max(since + options_.unheard, looked_at_ + kLookAgain);
+      at = std::min(at.value_or(due), due);
+    }
+  }
+  return at;
+}
+
+std::set<std::uint32_t> Custody::flush(Now now,
+                                       const std::function<TimePoint(const std::string&)>& heard,
+                                       Actions& out) {
+  end_unasked(now.steady, heard);
+  looked_at_ = now.steady;
+  std::set<std::uint32_t> dirty = std::exchange(dirty_, {});
   for (const Key& key : std::exchange(ended_, {})) out.push_back(RemoveHold{key.first, key.second});
   if (now.wall >= expire_at_) {
     expire_at_ = now.wall + kEndEvery;
@@ -184,6 +219,7 @@ void Custody::flush(Now now, std::set<std::uint32_t>& dirty, Actions& out) {
     hold.moved.clear();
   }
   if (!moves.empty()) out.push_back(MoveHolds{std::move(moves)});
+  return dirty;
 }
 
 void Custody::add_status(std::vector<HoldStatus>& out) const {

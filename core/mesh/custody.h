@@ -2,15 +2,18 @@
 //
 // A hold is (peer, stream) with an acknowledged position for each log.  It begins with a
 // standing want, outlives absence and restarts, and covers logs first heard of while the peer
-// is away, from 1.  It ends when the peer releases it, or is gone for `away_max`.  While the
-// peer is away the hold asks for the stream by itself; while it is here it holds history, and
-// keeps copies whole.
+// is away, from 1.  A new log is held for a peer that is here too, until it has surely heard of it:
+// it may be gone without a word.  A hold ends when the peer releases it, or is gone for `away_max`.
+// While the peer is away the hold asks for the stream by itself; while it is here it holds history,
+// and keeps copies whole.
 //
 // Threads: the owner's only.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -26,7 +29,7 @@ class Custody {
  public:
   struct Options {
     Duration away_max = std::chrono::hours(24 * 30);
-    // A log first heard of so shortly before the peer went is taken as not heard of by it.
+    // A peer from which something came so long after a log was new has heard of the log.
     Duration unheard = std::chrono::seconds(10);
     std::size_t holds_max = 65'536;
   };
@@ -46,7 +49,7 @@ class Custody {
   // Nothing is held for it any more.
   void forget_peer(const std::string& peer);
   // Heard of for the first time.
-  void on_new_log(const Log& log);
+  void on_new_log(const Log& log, TimePoint now);
   // It has a number now: entries can be stored.
   void on_record(const Log& log);
   void on_forgotten(const Log& log);
@@ -54,8 +57,11 @@ class Custody {
   void add_to(Need& need, const Log& log) const;
   bool away(const std::string& peer) const { return !here_.contains(peer); }
 
-  // Saves what has changed, ends what is too old.  `dirty`: logs whose need changes with that.
-  void flush(Now now, std::set<std::uint32_t>& dirty, Actions& out);
+  // Saves what has changed, ends what is too old.  `heard`: when something came from a peer that is
+  // here.  The logs whose need changes with that.
+  std::set<std::uint32_t> flush(Now now, const std::function<TimePoint(const std::string&)>& heard,
+                                Actions& out);
+  std::optional<TimePoint> wake_at() const;
   void add_status(std::vector<HoldStatus>& out) const;
 
  private:
@@ -64,9 +70,11 @@ class Custody {
     std::map<std::uint32_t, std::uint64_t> acked;  // by log index
     bool changed = false;                          // more than moves
     std::set<std::uint32_t> moved;
+    std::map<std::uint32_t, TimePoint> unasked;  // new logs, held though nobody asked; since when
   };
   using Key = std::pair<std::string, std::string>;  // peer, stream
 
+  void end_unasked(TimePoint now, const std::function<TimePoint(const std::string&)>& heard);
   void end(const Key& key, std::set<std::uint32_t>& dirty, Actions& out);
 
   Options options_;
@@ -76,6 +84,7 @@ class Custody {
   std::set<Key> ended_;
   std::set<std::uint32_t> dirty_;
   WallTime expire_at_{};
+  TimePoint looked_at_{};
 };
 
 }  // namespace marram::mesh

@@ -28,7 +28,7 @@ Log* Mesh::Body::know(const LogId& id, Now now) {
     log->durability = stream->durability.value_or(Durability::Fsync);
     log->priority = stream->priority;
   }
-  custody.on_new_log(*log);
+  custody.on_new_log(*log, now.steady);
   own_changed = true;
   return log;
 }
@@ -183,8 +183,11 @@ void Mesh::Body::tick(Now now, Actions& out) {
     plan_all(now, out);
     publish(now, out);
   }
-  std::set<std::uint32_t> dirty;
-  custody.flush(now, dirty, out);
+  const auto heard = [&](const std::string& peer) {
+    const Link* const link = links.live(peer);
+    return link == nullptr ? TimePoint() : link->last_heard();
+  };
+  const std::set<std::uint32_t> dirty = custody.flush(now, heard, out);
   for (const std::uint32_t index : dirty) {
     if (const Log* const log = logs.at(index)) mark(*log, now.steady);
   }
@@ -212,6 +215,7 @@ std::optional<TimePoint> Mesh::Body::wake_at() const {
   by(membership.wake_at());
   by(copies.wake_at());
   by(serving.wake_at());
+  by(custody.wake_at());
   for (const auto& [index, time] : marked) by(time);
   if (own_changed && !links.peers().empty()) {
     by(std::max(published_at + std::chrono::seconds(1), link_at + std::chrono::milliseconds(500)));

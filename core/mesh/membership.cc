@@ -2,12 +2,19 @@
 
 #include <algorithm>
 
+#include "core/wire/address.h"
+
 namespace marram::mesh {
 
 namespace {
 
 constexpr Duration kSeedsFirst = std::chrono::seconds(5);
 constexpr Duration kForgetEvery = std::chrono::minutes(1);
+
+bool of_use_elsewhere(const std::string& address) {
+  const auto parsed = wire::parse_address("mesh", address);
+  return parsed && !parsed->is_ipc() && !parsed->is_loopback();
+}
 
 }  // namespace
 
@@ -51,6 +58,8 @@ void Membership::on_up(const std::string& node_id, const std::string& address,
   known.record = peer;
   for (const std::string& own : peer.addresses) addresses_[own].node_id = node_id;
   if (address.empty()) return;
+  // It does not know where it can be dialled; here one way is known.
+  if (peer.addresses.empty() && of_use_elsewhere(address)) known.record.addresses = {address};
   Address& place = addresses_[address];
   place.node_id = node_id;
   place.dialling = false;

@@ -11,17 +11,40 @@ constexpr Duration kListenFirst = std::chrono::milliseconds(500);
 constexpr Duration kHaveEvery = std::chrono::milliseconds(500);
 constexpr Duration kPinsEvery = std::chrono::seconds(1);
 constexpr std::size_t kStateBytes = 256 << 10;
+constexpr std::size_t kRecordBytes = 768 << 10;  // of the own one: it goes in one frame
+constexpr std::size_t kTopicsBytes = 256 << 10;  // of them, of its topics
+
+std::size_t bytes_of(const wire::Neighbour& neighbour) { return neighbour.node_id.size() + 8; }
+
+std::size_t bytes_of(const wire::OpenLog& open) {
+  std::size_t bytes = 32 + open.epoch.size() + open.stream.size();
+  for (const std::string& topic : open.topics) bytes += topic.size() + 3;
+  return bytes;
+}
+
+std::size_t bytes_of(const wire::CopyNote& copy) {
+  return 32 + copy.log.origin.size() + copy.log.epoch.size() + copy.log.stream.size();
+}
 
 std::size_t bytes_of(const wire::MapRecord& record) {
-  std::size_t bytes = 128 + record.neighbours.size() * 40;
-  for (const wire::OpenLog& open : record.open) {
-    bytes += 32 + open.epoch.size() + open.stream.size();
-    for (const std::string& topic : open.topics) bytes += topic.size() + 3;
-  }
-  for (const wire::CopyNote& copy : record.copies) {
-    bytes += 32 + copy.log.origin.size() + copy.log.epoch.size() + copy.log.stream.size();
-  }
+  std::size_t bytes = 128 + record.name.size() + record.instance.size();
+  for (const wire::Neighbour& neighbour : record.neighbours) bytes += bytes_of(neighbour);
+  for (const wire::OpenLog& open : record.open) bytes += bytes_of(open);
+  for (const wire::CopyNote& copy : record.copies) bytes += bytes_of(copy);
   return bytes;
+}
+
+// What is told of a log that this node writes; without topics any may come.
+wire::OpenLog open_log(const Log& log, std::size_t& topics_left) {
+  wire::OpenLog open{log.id.epoch, log.id.stream, log.topics, log.durability, log.priority};
+  std::size_t bytes = 0;
+  for (const std::string& topic : open.topics) bytes += topic.size() + 3;
+  if (bytes > topics_left) {
+    open.topics.clear();
+  } else {
+    topics_left -= bytes;
+  }
+  return open;
 }
 
 bool same(const wire::MapRecord& a, const wire::MapRecord& b) {
@@ -50,20 +73,26 @@ wire::MapRecord Mesh::Body::own_record() {
   own.instance = options.instance;
   own.name = options.name;
   own.clock_suspect = options.clock_suspect;
+  std::size_t left = kRecordBytes;
+  std::size_t topics_left = kTopicsBytes;
+  const auto add = [&left](auto& list, auto entry, std::size_t most) {
+    const std::size_t bytes = bytes_of(entry);
+    if (list.size() >= most || bytes > left) return;
+    left -= bytes;
+    list.push_back(std::move(entry));
+  };
+  for (const auto& [peer, id] : links.peers()) {
+    if (map.find(peer) == nullptr) continue;
+    add(own.neighbours, wire::Neighbour{peer, map.link_cost(peer)}, wire::kNeighboursMax);
+  }
   for (const auto& [index, log] : logs.all()) {
     if (log->writes()) {
-      if (own.open.size() == wire::kOpenLogsMax) continue;
-      own.open.push_back(
-          {log->id.epoch, log->id.stream, log->topics, log->durability, log->priority});
+      add(own.open, open_log(*log, topics_left), wire::kOpenLogsMax);
     } else if (own.copies.size() < wire::kCopiesMax && sources.must_announce(*log)) {
       const std::uint64_t head = log->head();
-      own.copies.push_back({log->id, log->whole() ? log->record->whole_from : head + 1, head});
+      const std::uint64_t first = log->whole() ? log->record->whole_from : head + 1;
+      add(own.copies, wire::CopyNote{log->id, first, head}, wire::kCopiesMax);
     }
-  }
-  std::map<std::string, std::uint32_t> costs;
-  for (const auto& [peer, id] : links.peers()) {
-    if (map.find(peer) == nullptr || own.neighbours.size() == wire::kNeighboursMax) continue;
-    own.neighbours.push_back({peer, map.link_cost(peer)});
   }
   return own;
 }

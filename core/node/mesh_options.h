@@ -11,6 +11,8 @@ namespace marram {
 struct MeshNodeOptions {
   std::vector<std::string> listen;  // "tcp://0.0.0.0:7400" (port 0: any), "ipc://PATH"
   std::vector<std::string> peers;   // addresses to dial
+  // Where others can dial this node; empty: at `listen`, unless that is every interface.
+  std::vector<std::string> advertise;
   // Made on first start; the node's id is the hash of its public half.  Empty: no key, plain links.
   std::filesystem::path key_file;
   std::vector<std::string> trust;  // public keys, Z85

@@ -79,7 +79,8 @@ mesh::MeshOptions MeshPart::mesh_options() const {
           .key = options_.key.public_key,
           .instance = random_hex(16),
           .seeds = options_.mesh.peers,
-          .addresses = dialable(transport_->endpoints()),
+          .addresses = dialable(options_.mesh.advertise.empty() ? transport_->endpoints()
+                                                                : options_.mesh.advertise),
           .carry = options_.mesh.carry,
           .streams = options_.streams,
           .limits = options_.limits,
@@ -91,7 +92,7 @@ mesh::MeshOptions MeshPart::mesh_options() const {
 
 void MeshPart::add_poll_items(std::vector<zmq::pollitem_t>& items) {
   transport_->add_poll_items(items);
-  if (trust_->fd() >= 0) items.push_back({nullptr, trust_->fd(), ZMQ_POLLIN, 0});
+  for (const int fd : trust_->fds()) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
 }
 
 bool MeshPart::run(TimePoint at) {
@@ -124,7 +125,7 @@ void MeshPart::stop() {
 }
 
 void MeshPart::look_at_trust() {
-  if (trust_->fd() >= 0 && trust_->changed()) apply_trust();
+  if (trust_->changed()) apply_trust();
 }
 
 Status MeshPart::set_trusted_keys(std::vector<std::string> keys) {

@@ -134,7 +134,7 @@ std::string MeshPart::report_json() {
   }
   const std::vector<wire::MapRecord> map = mesh_->map();
   auto refused = transport_->refused();
-  refused["hello"] += status.refused;
+  refused["session"] += status.refused;  // its rules were broken
   std::erase_if(refused, [](const auto& reason) { return reason.second == 0; });
   const json report = {{"id", store_.node_id()},
                        {"listen", transport_->endpoints()},

@@ -5,16 +5,18 @@
 
 #include <algorithm>
 #include <array>
+#include <system_error>
+#include <thread>
 #include <utility>
+
+#include "core/base/mailbox.h"
 
 namespace marram {
 
 struct NameLookup::Question {
   std::string host;
   std::string port;
-  addrinfo hints{};
-  gaicb block{};
-  int failed = 0;  // to begin
+  Mailbox<Result<std::vector<std::string>>> answer;
 };
 
 namespace {
@@ -34,41 +36,44 @@ std::vector<std::string> addresses(const addrinfo* list, const std::string& port
   return all;
 }
 
-}  // namespace
-
-NameLookup::NameLookup(std::string host, std::uint16_t port)
-    : question_(std::make_unique<Question>()) {
-  Question& question = *question_;
-  question.host = std::move(host);
-  question.port = std::to_string(port);
-  question.hints.ai_socktype = SOCK_STREAM;
-  question.hints.ai_flags = AI_ADDRCONFIG;
-  question.block.ar_name = question.host.c_str();
-  question.block.ar_request = &question.hints;
-  gaicb* list[] = {&question.block};
-  question.failed = ::getaddrinfo_a(GAI_NOWAIT, list, 1, nullptr);
+// May take as long as the system's resolver likes.
+Result<std::vector<std::string>> look_up(const std::string& host, const std::string& port) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_ADDRCONFIG;
+  addrinfo* found = nullptr;
+  const int failed = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
+  std::vector<std::string> all;
+  if (failed == 0) {
+    all = addresses(found, port);
+    ::freeaddrinfo(found);
+  }
+  if (!all.empty()) return all;
+  return fail(Errc::Unreachable,
+              fmt::format("mesh: cannot look up {}: {}", host,
+                          failed == 0 ? "it has no address" : ::gai_strerror(failed)));
 }
 
-// A look-up under way cannot be taken back: what it writes to is left to it.
-NameLookup::~NameLookup() {
-  const int state = question_->failed != 0 ? 0 : ::gai_error(&question_->block);
-  if (state == EAI_INPROGRESS && ::gai_cancel(&question_->block) != EAI_CANCELED &&
-      ::gai_error(&question_->block) == EAI_INPROGRESS) {
-    (void)question_.release();
-    return;
+}  // namespace
+
+NameLookup::NameLookup(const std::string& host, std::uint16_t port)
+    : question_(std::make_shared<Question>()) {
+  question_->host = host;
+  question_->port = std::to_string(port);
+  try {
+    std::thread([question = question_] {
+      (void)question->answer.post(look_up(question->host, question->port));
+    }).detach();
+  } catch (const std::system_error& error) {
+    const std::string what = fmt::format("mesh: cannot look up {}: {}", host, error.what());
+    (void)question_->answer.post(fail(Errc::Io, what));
   }
-  if (question_->block.ar_result != nullptr) ::freeaddrinfo(question_->block.ar_result);
 }
 
 std::optional<Result<std::vector<std::string>>> NameLookup::result() {
-  const int state = question_->failed != 0 ? question_->failed : ::gai_error(&question_->block);
-  if (state == EAI_INPROGRESS) return {};
-  std::vector<std::string> all;
-  if (state == 0) all = addresses(question_->block.ar_result, question_->port);
-  if (!all.empty()) return all;
-  return fail(Errc::Unreachable,
-              fmt::format("mesh: cannot look up {}: {}", question_->host,
-                          state == 0 ? "it has no address" : ::gai_strerror(state)));
+  std::vector<Result<std::vector<std::string>>> answers;
+  if (!question_->answer.take(answers)) return {};
+  return std::move(answers.front());
 }
 
 }  // namespace marram

@@ -3,7 +3,8 @@
 // ZeroMQ would look names up on the thread that moves all bytes, and a server that does not
 // answer would hold up every link.
 //
-// Threads: one at a time; the system's resolver has its own.
+// Threads: one at a time.  Each look-up has a thread of its own, which outlives it when the
+// system's resolver takes longer than anybody waits.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +20,7 @@ namespace marram {
 class NameLookup {
  public:
   // Begins to look for tcp addresses of `host`.
-  NameLookup(std::string host, std::uint16_t port);
-  ~NameLookup();
-  NameLookup(const NameLookup&) = delete;
-  NameLookup& operator=(const NameLookup&) = delete;
+  NameLookup(const std::string& host, std::uint16_t port);
 
   // Empty while it is not known yet.  "tcp://10.0.0.7:7400", "tcp://[fe80::1]:7400", in the
   // order in which they are to be tried, each once.
@@ -32,7 +30,7 @@ class NameLookup {
 
  private:
   struct Question;
-  std::unique_ptr<Question> question_;
+  std::shared_ptr<Question> question_;  // shared with the thread
 };
 
 }  // namespace marram

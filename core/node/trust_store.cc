@@ -12,6 +12,8 @@
 #include <cstring>
 #include <fstream>
 #include <string_view>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include "core/node/key_file.h"
@@ -78,6 +80,16 @@ Status make_folder(const fs::path& folder) {
   return fail(Errc::Io, fmt::format("trust: cannot make {}: {}", folder.string(), error.message()));
 }
 
+Status check_keys(const std::vector<std::string>& configured) {
+  for (const std::string& key : configured) {
+    if (is_curve_key(key)) continue;
+    return fail(Errc::Config, fmt::format("trust: \"{}\" in mesh.trust is no public key (40 "
+                                          "characters, as marram key show prints)",
+                                          key));
+  }
+  return {};
+}
+
 // Whole or not at all under its name.
 Status write_file(const fs::path& path, const std::string& text) {
   const std::string draft = path.string() + ".new";
@@ -98,10 +110,13 @@ Result<std::unique_ptr<TrustStore>> TrustStore::open(std::vector<std::string> ke
   if (!store->folder_.empty()) {
     if (auto status = make_folder(store->folder_); !status) return tl::unexpected(status.error());
     store->start_watch();
+    auto files = read_trust_folder(store->folder_);
+    if (!files) return tl::unexpected(files.error());
+    store->take(std::move(files));
   }
-  if (auto status = store->set_keys(std::move(keys)); !status) {
-    return tl::unexpected(status.error());
-  }
+  if (auto status = check_keys(keys); !status) return tl::unexpected(status.error());
+  store->configured_ = std::move(keys);
+  store->combine();
   return store;
 }
 
@@ -126,40 +141,64 @@ bool TrustStore::admits(const std::string& key) const { return trusted_.contains
 
 std::vector<std::string> TrustStore::keys() const { return {trusted_.begin(), trusted_.end()}; }
 
-bool TrustStore::changed() {
+std::vector<int> TrustStore::fds() const {
+  std::vector<int> all{readings_->fd()};
+  if (watch_ >= 0) all.push_back(watch_);
+  return all;
+}
+
+bool TrustStore::touched() const {
   alignas(inotify_event) std::array<char, 4096> events{};
-  bool touched = false;
-  while (watch_ >= 0 && ::read(watch_, events.data(), events.size()) > 0) touched = true;
-  if (!touched) return false;
+  bool any = false;
+  while (watch_ >= 0 && ::read(watch_, events.data(), events.size()) > 0) any = true;
+  return any;
+}
+
+bool TrustStore::changed() {
   const auto before = trusted_;
-  if (auto status = load(configured_); !status) {
-    log_.error("mesh", fmt::format("{}; who is trusted stays as it was", status.error().message));
+  stale_ = touched() || stale_;
+  std::vector<Result<std::vector<TrustedKey>>> read;
+  if (readings_->take(read)) {
+    reading_ = false;
+    for (auto& one : read) take(std::move(one));
+    combine();
   }
+  if (stale_ && !reading_) read_again();
   return trusted_ != before;
 }
 
-Status TrustStore::set_keys(std::vector<std::string> keys) {
-  if (auto status = load(keys); !status) return status;
-  configured_ = std::move(keys);
-  return {};
+void TrustStore::read_again() {
+  stale_ = false;
+  reading_ = true;
+  try {
+    std::thread([folder = folder_, readings = readings_] {
+      (void)readings->post(read_trust_folder(folder));
+    }).detach();
+  } catch (const std::system_error&) {
+    (void)readings_->post(read_trust_folder(folder_));
+  }
 }
 
-Status TrustStore::load(const std::vector<std::string>& configured) {
-  std::set<std::string> all;
-  for (const std::string& key : configured) {
-    if (!is_curve_key(key)) {
-      return fail(Errc::Config, fmt::format("trust: \"{}\" in mesh.trust is no public key (40 "
-                                            "characters, as marram key show prints)",
-                                            key));
-    }
-    all.insert(key);
+void TrustStore::take(Result<std::vector<TrustedKey>> read) {
+  if (!read) {
+    log_.error("mesh", fmt::format("{}; who is trusted stays as it was", read.error().message));
+    return;
   }
-  if (!folder_.empty()) {
-    const auto files = read_trust_folder(folder_);
-    if (!files) return tl::unexpected(files.error());
-    for (const TrustedKey& file : *files) all.insert(file.key);
-  }
-  trusted_ = std::move(all);
+  filed_.clear();
+  for (TrustedKey& file : *read) filed_.push_back(std::move(file.key));
+}
+
+void TrustStore::combine() {
+  trusted_ = {configured_.begin(), configured_.end()};
+  trusted_.insert(filed_.begin(), filed_.end());
+}
+
+Status TrustStore::set_keys(std::vector<std::string> keys) {
+  if (auto status = check_keys(keys); !status) return status;
+  configured_ = std::move(keys);
+  combine();
+  if (!folder_.empty()) stale_ = true;
+  if (stale_ && !reading_) read_again();
   return {};
 }
 

@@ -6,7 +6,8 @@
 //
 //     run(): if (trust.changed()) { transport.trust_changed(); mesh.revoke(id) of who is gone }
 //
-// Threads: one at a time; the functions at the end are without state.
+// Threads: one at a time.  Once it is open the folder is read by a thread of its own, a reading
+// at a time: whoever asks does not wait for a disk.  The functions at the end are without state.
 #pragma once
 
 #include <filesystem>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "core/base/log.h"
+#include "core/base/mailbox.h"
 #include "core/base/result.h"
 
 namespace marram {
@@ -26,6 +28,12 @@ class TrustList {
   virtual ~TrustList() = default;
   virtual bool admits(const std::string& key) const = 0;  // Z85
   virtual std::vector<std::string> keys() const = 0;
+};
+
+// One file of the folder.
+struct TrustedKey {
+  std::string name;
+  std::string key;
 };
 
 class TrustStore : public TrustList {
@@ -41,30 +49,35 @@ class TrustStore : public TrustList {
   bool admits(const std::string& key) const override;
   std::vector<std::string> keys() const override;
 
-  // Readable when something in the folder changed; -1: not watched.
-  int fd() const { return watch_; }
-  // Looks whether it did, and reads the folder again.  True when the list is another one
-  // now.  A folder with a broken file is logged and leaves the list as it was.
+  // One of them is readable when changed() has something to do.
+  std::vector<int> fds() const;
+  // Begins to read the folder again when something in it changed, and takes up what was read.
+  // True when the list is another one now.  A folder with a broken file is logged and leaves the
+  // list as it was.
   bool changed();
-  // Replaces the keys of the configuration.  Errors: Config  nothing changed
+  // Replaces the keys of the configuration at once, and has the folder read again.
+  // Errors: Config  nothing changed
   Status set_keys(std::vector<std::string> keys);
 
  private:
+  using Readings = Mailbox<Result<std::vector<TrustedKey>>>;
+
   TrustStore(std::filesystem::path folder, Log& log);
   void start_watch();
-  Status load(const std::vector<std::string>& configured);
+  bool touched() const;
+  void read_again();
+  void take(Result<std::vector<TrustedKey>> read);
+  void combine();
 
   const std::filesystem::path folder_;
   Log& log_;
   int watch_ = -1;
+  std::shared_ptr<Readings> readings_ = std::make_shared<Readings>();  // shared with its thread
+  bool reading_ = false;
+  bool stale_ = false;  // the folder changed since it was read, or while it is
   std::vector<std::string> configured_;
+  std::vector<std::string> filed_;
   std::set<std::string> trusted_;
-};
-
-// One file of the folder.
-struct TrustedKey {
-  std::string name;
-  std::string key;
 };
 
 // By name.  No folder is an empty one.  Errors: Config  with the file; Io

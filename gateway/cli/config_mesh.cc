@@ -6,6 +6,7 @@
 #include "core/node/key_file.h"
 #include "core/node/trust_store.h"
 #include "core/wire/address.h"
+#include "core/wire/link_frames.h"
 
 namespace marram::cli {
 
@@ -49,6 +50,7 @@ void read_mesh(Section section, NodeOptions& out) {
   MeshNodeOptions& mesh = out.mesh;
   section.texts("listen", mesh.listen);
   section.texts("peers", mesh.peers);
+  section.texts("advertise", mesh.advertise);
   std::string key_file = (out.data_dir / "node.key").string();
   section.path("key_file", key_file);
   mesh.key_file = key_file;
@@ -61,6 +63,10 @@ void read_mesh(Section section, NodeOptions& out) {
   const bool plain_stays = !mesh.secure() && !mesh.insecure;
   check_addresses(section, "listen", mesh.listen, plain_stays);
   check_addresses(section, "peers", mesh.peers, plain_stays);
+  check_addresses(section, "advertise", mesh.advertise, false);
+  if (mesh.advertise.size() > wire::kAddressesMax) {
+    section.problem("advertise", fmt::format("has more than {} addresses", wire::kAddressesMax));
+  }
   check_trust(section, mesh.trust);
   check_carry(section, mesh, out.limits);
   section.finish();

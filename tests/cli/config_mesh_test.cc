@@ -25,6 +25,7 @@ peers = "tcp://hub:7400"
 key_file = "keys/node.key"
 trust = [")" + key + R"("]
 trust_dir = "peers"
+advertise = ["tcp://hub.example:7400"]
 carry = ["events", "alarms"]
 )");
 
@@ -35,6 +36,7 @@ carry = ["events", "alarms"]
   CHECK(mesh.key_file.parent_path().filename() == "keys");
   CHECK(mesh.trust == std::vector<std::string>{key});
   CHECK(mesh.trust_dir.filename() == "peers");
+  CHECK(mesh.advertise == std::vector<std::string>{"tcp://hub.example:7400"});
   CHECK(mesh.carry == std::vector<std::string>{"events", "alarms"});
   CHECK(mesh.on());
   CHECK(mesh.secure());

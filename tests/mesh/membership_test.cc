@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
+
 namespace marram::mesh {
 
 namespace {
@@ -57,6 +59,19 @@ TEST_CASE("peers that others tell of are dialled while there is no link, and exp
   membership.on_failed("tcp://c:1", kStart);
   CHECK(dialled(membership, kStart + 2h).empty());
   CHECK(membership.records(kStart + 2h, 10).empty());
+}
+
+TEST_CASE("where a node was dialled is passed on when it does not say so itself") {
+  Membership membership({.node_id = "a"});
+  membership.on_up("b", "tcp://hub:7400", {"b", "", {}, {}}, kStart);
+  membership.on_up("c", "tcp://127.0.0.1:7400", {"c", "", {}, {}}, kStart);
+  membership.on_up("d", "tcp://d:1", {"d", "", {"tcp://d.example:1"}, {}}, kStart);
+
+  std::map<std::string, std::vector<std::string>> told;
+  for (const auto& peer : membership.records(kStart, 10)) told[peer.node_id] = peer.addresses;
+  CHECK(told.size() == 2);
+  CHECK(told["b"] == std::vector<std::string>{"tcp://hub:7400"});
+  CHECK(told["d"] == std::vector<std::string>{"tcp://d.example:1"});
 }
 
 TEST_CASE("more peers than the limit are passed over") {

@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <functional>
 
 #include "core/node/key_file.h"
 #include "tests/node/temp_folder.h"
@@ -16,11 +19,24 @@ namespace {
 
 std::string new_key() { return make_curve_key().public_key; }
 
-// Waits for a sign that the folder changed.
-bool signalled(const TrustStore& store) {
-  pollfd wanted{store.fd(), POLLIN, 0};
-  return ::poll(&wanted, 1, 10'000) == 1;
+// Asks, as a loop would, until `condition` holds; false when it never did.
+bool until(TrustStore& store, const std::function<bool()>& condition) {
+  while (!condition()) {
+    std::vector<pollfd> wanted;
+    for (const int fd : store.fds()) wanted.push_back({fd, POLLIN, 0});
+    if (::poll(wanted.data(), wanted.size(), 10'000) < 1) return false;
+    (void)store.changed();
+  }
+  return true;
 }
+
+class Errors : public Log {
+ public:
+  void write(LogLevel, std::string_view, std::string_view message, LogFields) override {
+    all += message;
+  }
+  std::string all;
+};
 
 }  // namespace
 
@@ -62,28 +78,23 @@ TEST_CASE("who is trusted or revoked in the folder is so in a running node") {
   CHECK_FALSE(store.changed());
 
   REQUIRE(trust_key(folder.path(), "gw-3", key));
-  REQUIRE(signalled(store));
-  CHECK(store.changed());
-  CHECK(store.admits(key));
-  CHECK_FALSE(store.changed());
+  CHECK(until(store, [&] { return store.admits(key); }));
 
   REQUIRE(revoke_key(folder.path(), node_id_of_key(key)));
-  REQUIRE(signalled(store));
-  CHECK(store.changed());
-  CHECK_FALSE(store.admits(key));
+  CHECK(until(store, [&] { return !store.admits(key); }));
 }
 
 TEST_CASE("a broken file refuses the start, and later leaves the list as it was") {
   const TempFolder folder;
   const std::string key = new_key();
   folder.write("good.pub", key);
-  const auto opened = TrustStore::open({}, folder.path(), Log::none());
+  Errors log;
+  const auto opened = TrustStore::open({}, folder.path(), log);
   REQUIRE(opened);
 
   folder.write("bad.pub", "no key\n");
 
-  REQUIRE(signalled(**opened));
-  CHECK_FALSE((*opened)->changed());
+  CHECK(until(**opened, [&] { return log.all.find("bad.pub") != std::string::npos; }));
   CHECK((*opened)->admits(key));
   const auto again = TrustStore::open({}, folder.path(), Log::none());
   REQUIRE_FALSE(again);
@@ -113,6 +124,24 @@ TEST_CASE("a key of the configuration that is none refuses the start or the chan
   CHECK((*store)->admits(key));
   REQUIRE((*store)->set_keys({}));
   CHECK_FALSE((*store)->admits(key));
+}
+
+TEST_CASE("a reload looks into the folder again, and keeps what is in it") {
+  const TempFolder folder;
+  const std::string filed = new_key();
+  const std::string configured = new_key();
+  folder.write("good.pub", filed);
+  const auto store = TrustStore::open({}, folder.path(), Log::none());
+  REQUIRE(store);
+
+  REQUIRE((*store)->set_keys({configured}));
+  CHECK((*store)->admits(configured));
+  CHECK((*store)->admits(filed));
+
+  REQUIRE(::unlink((folder.path() / "good.pub").c_str()) == 0);
+  REQUIRE((*store)->set_keys({configured}));
+  CHECK(until(**store, [&] { return !(*store)->admits(filed); }));
+  CHECK((*store)->admits(configured));
 }
 
 TEST_CASE("names of peers are names, never paths") {

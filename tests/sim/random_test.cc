@@ -15,10 +15,10 @@ namespace {
 using namespace std::chrono_literals;
 
 // MARRAM_SIM_SEEDS=n for a long run, MARRAM_SIM_FIRST=s to begin at a seed,
-// MARRAM_SIM_TRACE=1 to see what happens.
+// MARRAM_SIM_SECONDS=t to begin none later than that, MARRAM_SIM_TRACE=1 to see what happens.
 std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
   const char* const text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+  return text == nullptr || *text == '\0' ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
 struct Faults {
@@ -170,8 +170,11 @@ class Schedule {
 void run_seeds(const char* test, std::uint64_t count, const Faults& faults) {
   const std::uint64_t first = number_from("MARRAM_SIM_FIRST", 1);
   const std::uint64_t seeds = number_from("MARRAM_SIM_SEEDS", count);
+  const std::uint64_t seconds = number_from("MARRAM_SIM_SECONDS", 3600);
+  const TimePoint end = Clock::system().now() + std::chrono::seconds(seconds);
   std::uint64_t failures = 0;
   for (std::uint64_t seed = first; seed < first + seeds && failures < 5; ++seed) {
+    if (Clock::system().now() >= end) break;
     Schedule schedule(seed, faults);
     schedule.run();
     if (!schedule.world().failed()) continue;

@@ -101,6 +101,7 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
     release_others(log, f, now, out);
   }
   if (log.writes()) return;
+  acks_.insert(log.index);
   log.whole_since = f.cover.whole_since();
   tell_readers(log, f, now, out);
 }
@@ -491,6 +492,11 @@ std::optional<wire::AckEntry> Copies::ack(const Log& log) {
   const Fetch& f = found->second;
   std::uint64_t acked = log.record->head;
   if (log.backfill) acked = std::min(acked, log.backfill->upto);
+  const std::uint64_t whole = log.record->whole_from;
+  for (const auto& needed : {f.need.all_from, f.need.reserved_from}) {
+    // What peers need of it is not here, or not asked for yet.
+    if (needed && (whole == 0 || whole > *needed)) acked = std::min(acked, *needed - 1);
+  }
   if (f.lack) {
     if (f.lack->from.at != Begin::At::Seq && !(f.backfill && f.backfill->known)) return {};
     if (f.lack->from.at == Begin::At::Seq && !log.backfill) {

@@ -136,6 +136,7 @@ void Custody::add_to(Need& need, const Log& log) const {
     if (place == hold.acked.end() || place->second == HoldRecord::kReleased) continue;
     if (here_.contains(key.first)) {
       need.keep = true;
+      if (hold.unasked.contains(log.index)) need.reserved_from = 1;
       if (need.keepers.size() < 2) need.keepers.push_back(key.first);
       continue;
     }

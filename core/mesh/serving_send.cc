@@ -210,13 +210,15 @@ void Serving::take_read(const Log& log, Served& want, ReadResult& read) {
   }
   std::uint64_t seen = want.sent;  // everything up to here is accounted for
   std::size_t gap = 0;
+  std::uint64_t told_to = want.sent;  // stretches recorded twice are told once
   const auto pass_gaps = [&](std::uint64_t before) {
     for (; gap < read.gaps.size() && read.gaps[gap].from <= before; ++gap) {
       Gap told = read.gaps[gap];
-      told.from = std::max(told.from, want.sent + 1);
+      told.from = std::max(told.from, told_to + 1);
       told.to = std::min(told.to, end);
       if (told.from > told.to || want.want.kind == WantKind::Repair) continue;
-      want.gaps.push_back(told);
+      told_to = told.to;
+      want.gaps.push_back(std::move(told));
     }
   };
   for (std::uint32_t i = 0; want.batch && i < want.batch->size(); ++i) {

@@ -136,11 +136,7 @@ void Copies::plan_main(Log& log, Fetch& f, Now now, Actions& out) {
     return;
   }
   Link* link = upstream(log, f, next);
-  if (f.waits && f.taken < f.waits->to) {
-    const bool same = link != nullptr && link->id() == f.waits->told_by;
-    const TimePoint due = f.waits->since + options_.hold_away_max;
-    if (link == nullptr || (same && !f.waits->again && now.steady < due)) return again(log, due);
-  }
+  if (keeps_waiting(log, f.waits, f.taken + 1, link, now.steady)) return;
   const bool all = asks_all(log, f);
   if (f.main && (link == nullptr || link->id() != f.main->session)) {
     // What still delivers is kept for a moment: maps change in steps.
@@ -257,7 +253,9 @@ void Copies::on_held(Log& log, const std::string& peer, std::uint64_t acked) {
   Fetch& f = fetch(log);
   f.once_acked = std::max(f.once_acked, acked);
   f.asked.erase(peer);
-  if (f.waits) f.waits->again = true;
+  for (auto* const waits : {&f.waits, &f.low_waits}) {
+    if (*waits) (*waits)->again = true;
+  }
   f.holders.insert(peer);
   f.acked = 0;  // it may not have heard
   acks_.insert(log.index);
@@ -269,8 +267,10 @@ void Copies::on_have(Log& log, const std::string& peer) {
   f.asked.erase(peer);
   const auto& have = log.have[peer];
   const Link* const link = tables_.links.live(peer);
-  const bool told = f.waits && link != nullptr && link->id() == f.waits->told_by;
-  if (f.waits && !told && have.first <= f.taken + 1 && f.taken < have.upto) f.waits->again = true;
+  for (auto* const waits : {&f.waits, &f.low_waits}) {
+    if (!*waits || (link != nullptr && link->id() == (*waits)->told_by)) continue;
+    if (have.first <= (*waits)->to && have.first <= have.upto) (*waits)->again = true;
+  }
   again(log, TimePoint());
 }
 
@@ -353,6 +353,7 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
                              : from.at == Begin::At::Seq ? from.seq
                                                          : f.lack->to;
   Link* const link = upstream(log, f, next);
+  if (keeps_waiting(log, f.low_waits, next, link, now.steady)) return;
   if (link == nullptr) {
     if (f.backfill && f.backfill->known) f.lack->from = {Begin::At::Seq, f.backfill->taken + 1, {}};
     stop(f, f.backfill, out);

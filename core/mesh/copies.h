@@ -133,7 +133,8 @@ class Copies {
              Actions& out);
   void take_main(Link& link, Found found, Answer answer, std::vector<Gap> gaps, TimePoint now,
                  Actions& out);
-  void take_below(Link& link, Found found, Answer answer, std::vector<Gap> gaps, Actions& out);
+  void take_below(Link& link, Found found, Answer answer, std::vector<Gap> gaps, TimePoint now,
+                  Actions& out);
   bool locate_below(Link& link, Found found, const Answer& answer, Actions& out);
   void finish_below(Fetch& f, CopyWrite& write);
   // What the copy becomes with the request's first answer.  False: it stays as it is.
@@ -143,8 +144,13 @@ class Copies {
   // A neighbour to ask before positions from..to are recorded as a gap that `told` told.
   Link* other_source(Log& log, const Fetch& f, const Request& told, std::uint64_t from,
                      std::uint64_t to);
-  // Whether somebody who cannot be reached has to be waited for.
-  bool must_wait(Fetch& f, const Request& told, const Gap& gap, TimePoint now);
+  // Whether somebody has what was told as a gap: it was trimmed because custody was passed on.
+  bool is_owed(const Fetch& f, const Request& told, const Gap& gap) const;
+  // Whether that one has to be waited for still.
+  bool must_wait(std::optional<Fetch::Waits>& waits, const Request& told, const Gap& gap,
+                 TimePoint now);
+  bool keeps_waiting(const Log& log, const std::optional<Fetch::Waits>& waits,
+                     std::uint64_t position, const Link* link, TimePoint now);
   void ask_repair(Log& log, Fetch& f, Link& link, std::optional<std::uint64_t> gap_to, bool below,
                   Actions& out);
   void check_repair(Log& log, Fetch& f, Now now, Actions& out);

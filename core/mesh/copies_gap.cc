@@ -24,15 +24,30 @@ Link* Copies::other_source(Log& log, const Fetch& f, const Request& told, std::u
   return nullptr;
 }
 
-bool Copies::must_wait(Fetch& f, const Request& told, const Gap& gap, TimePoint now) {
-  // Only custody passed on makes an origin trim what is owed: somebody has it.  What this
-  // node had acknowledged itself, before its disk went back, may be gone.
+// Only custody passed on makes an origin trim what is owed: somebody has it.  What this node
+// had acknowledged itself, before its disk went back, may be gone.
+bool Copies::is_owed(const Fetch& f, const Request& told, const Gap& gap) const {
   const bool owed = f.need.owed_from && *f.need.owed_from <= gap.to && gap.to > f.once_acked;
-  if (gap.reason != "retention" || !owed || !told.standing) return false;
-  if (!f.waits || f.waits->to != gap.to) f.waits = Fetch::Waits{gap.to, now, 0, false};
-  f.waits->told_by = told.session;
-  f.waits->again = false;
-  return now - f.waits->since < options_.hold_away_max;
+  return owed && gap.reason == "retention" && told.standing;
+}
+
+bool Copies::must_wait(std::optional<Fetch::Waits>& waits, const Request& told, const Gap& gap,
+                       TimePoint now) {
+  if (!waits || waits->to != gap.to) waits = Fetch::Waits{gap.to, now, 0, false};
+  waits->told_by = told.session;
+  waits->again = false;
+  return now - waits->since < options_.hold_away_max;
+}
+
+// The one who told of the gap is not asked again until something has changed.
+bool Copies::keeps_waiting(const Log& log, const std::optional<Fetch::Waits>& waits,
+                           std::uint64_t position, const Link* link, TimePoint now) {
+  if (!waits || position > waits->to) return false;
+  const bool same = link != nullptr && link->id() == waits->told_by;
+  const TimePoint due = waits->since + options_.hold_away_max;
+  if (link != nullptr && (!same || waits->again || now >= due)) return false;
+  again(log, due);
+  return true;
 }
 
 void Copies::ask_repair(Log& log, Fetch& f, Link& link, std::optional<std::uint64_t> gap_to,
@@ -173,6 +188,10 @@ void Copies::holes(std::vector<HoleStatus>& out) const {
     if (log == nullptr) continue;
     if (f.waits && f.taken < f.waits->to) {
       out.push_back({log->id, f.taken + 1, f.waits->to,
+                     "its origin has trimmed it; who keeps it cannot be reached"});
+    }
+    if (f.low_waits && f.lack && f.lack->from.seq <= f.low_waits->to) {
+      out.push_back({log->id, f.lack->from.seq, f.low_waits->to,
                      "its origin has trimmed it; who keeps it cannot be reached"});
     }
     if (f.hole) {

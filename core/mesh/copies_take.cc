@@ -151,7 +151,7 @@ Status Copies::take(Link& link, Found found, Answer answer, Now now, Actions& ou
   if (auto status = check(answer, request, gaps); !status) return status;
   const bool below = request.below || request.kind == WantKind::Backfill;
   if (below) {
-    take_below(link, found, std::move(answer), std::move(gaps), out);
+    take_below(link, found, std::move(answer), std::move(gaps), now.steady, out);
   } else {
     take_main(link, found, std::move(answer), std::move(gaps), now.steady, out);
   }
@@ -182,8 +182,12 @@ void Copies::take_main(Link& link, Found found, Answer answer, std::vector<Gap> 
   if (!f->begun) {
     f->begun = changes = request->applied = true;
     f->taken = answer.after;
+    // What is owed and must be waited for is filled in behind; nobody else waits.
+    const bool owed = !gaps.empty() && gaps.front().from == answer.after + 1 &&
+                      is_owed(*f, *request, gaps.front());
+    if (owed) f->taken = std::min(gaps.front().to, answer.upto);
     const bool timed = request->from.at == Begin::At::Time;
-    f->cover.begin(request->all, request->filters, answer.after,
+    f->cover.begin(request->all, request->filters, f->taken,
                    timed ? std::optional(request->from.time) : std::nullopt);
     next.whole_from = f->cover.whole_from();
     next.filters = f->cover.filters();
@@ -203,7 +207,8 @@ void Copies::take_main(Link& link, Found found, Answer answer, std::vector<Gap> 
   for (Gap& gap : gaps) {
     if (request->kind == WantKind::Repair) break;
     other = other_source(*log, *f, *request, gap.from, gap.to);
-    waits = other == nullptr && must_wait(*f, *request, gap, now);
+    waits =
+        other == nullptr && is_owed(*f, *request, gap) && must_wait(f->waits, *request, gap, now);
     if (other == nullptr && !waits) {
       if (f->waits && f->waits->to == gap.to) gap.reason = "lost";  // waited for long enough
       continue;
@@ -257,7 +262,7 @@ bool Copies::locate_below(Link& link, Found found, const Answer& answer, Actions
 }
 
 void Copies::take_below(Link& link, Found found, Answer answer, std::vector<Gap> gaps,
-                        Actions& out) {
+                        TimePoint now, Actions& out) {
   auto& [log, f, request] = found;
   if (!f->lack || !locate_below(link, found, answer, out)) return;
   request->answered = true;
@@ -270,11 +275,18 @@ void Copies::take_below(Link& link, Found found, Answer answer, std::vector<Gap>
     return again(*log, TimePoint());
   }
   Link* other = nullptr;
+  bool waits = false;
   std::uint64_t gap_to = 0;
-  for (const Gap& gap : part_of(gaps, taken, upto)) {
+  gaps = part_of(gaps, taken, upto);
+  for (Gap& gap : gaps) {
     if (request->kind == WantKind::Repair) break;
     other = other_source(*log, *f, *request, gap.from, gap.to);
-    if (other == nullptr) continue;
+    waits = other == nullptr && is_owed(*f, *request, gap) &&
+            must_wait(f->low_waits, *request, gap, now);
+    if (other == nullptr && !waits) {
+      if (f->low_waits && f->low_waits->to == gap.to) gap.reason = "lost";
+      continue;
+    }
     gap_to = gap.to;
     upto = gap.from - 1;
     break;
@@ -296,8 +308,9 @@ void Copies::take_below(Link& link, Found found, Answer answer, std::vector<Gap>
     link.release(answer.bytes);
   }
   if (ends) return again(*log, TimePoint());
-  if (other == nullptr) return;
+  if (other == nullptr && !waits) return;
   stop(*f, f->backfill, out);
+  if (waits) return again(*log, TimePoint());
   ask_repair(*log, *f, *other, gap_to, true, out);
 }
 

@@ -77,7 +77,8 @@ struct Fetch {
     bool again = false;  // something has changed
   };
   std::optional<Waits> waits;
-  std::uint64_t once_acked = 0;  // as holders say, in an earlier life perhaps
+  std::optional<Waits> low_waits;  // of the backfill
+  std::uint64_t once_acked = 0;    // as holders say, in an earlier life perhaps
   std::optional<Lack> lack;
   std::deque<PendingWrite> writes;
   TimePoint retry_at{};

@@ -11,6 +11,10 @@ namespace {
 constexpr Duration kSilentMin = std::chrono::seconds(1);
 constexpr Duration kSilentMax = std::chrono::minutes(10);
 
+// Silence where something was under way: then the peer is asked, and has so long to answer.
+constexpr Duration kLull = std::chrono::milliseconds(500);
+constexpr Duration kAnswerMin = std::chrono::seconds(1);
+
 std::uint32_t cost_of(Duration trip) {
   std::uint32_t cost = 1;
   while (cost < 32'768 && Duration(std::chrono::milliseconds(5)) * cost < trip) cost *= 2;
@@ -57,6 +61,7 @@ Status Link::on_hello(const wire::LinkHello& hello, TimePoint now, Actions& out)
   }
   peer_ = hello;
   live_ = true;
+  greeting_took_ = now - began_;
   heard_at_ = now;
   pace_.on_window(hello.window_bytes);
   if (!greeted_) out.push_back(SendFrame{info_.id, options_.hello});
@@ -69,6 +74,7 @@ Status Link::on_frame(const wire::LinkFrame& frame, std::uint64_t credit_bytes, 
                       Actions& out) {
   if (!live_) return fail(Errc::Protocol, "mesh: a frame before HELLO");
   heard_at_ = now;
+  stuck_ = false;
   if (credit_bytes != 0) {
     data_at_ = now;
     if (credit_bytes > wire::kFrameCredit) events_at_ = now;
@@ -131,13 +137,15 @@ Status Link::on_tick(TimePoint now, Actions& out) {
     return fail(Errc::TimedOut, "mesh: no HELLO in time");
   }
   const Duration silent = now - heard_at_;
-  if (silent >= in_bounds(options_.hello.silent_after)) {
+  const Duration own = in_bounds(options_.hello.silent_after);
+  if (silent >= (stuck_ ? own / 3 : own)) {
     return fail(Errc::TimedOut, fmt::format("mesh: {} has been silent for {} ms", peer_.node_id,
                                             silent.count() / 1000));
   }
   give_credit(out, now);
-  const Duration every =
-      std::min(in_bounds(peer_.silent_after), in_bounds(options_.hello.silent_after)) / 3;
+  if (const auto at = asks_early_at(); at && now >= *at) ping(now, out);
+  if (const auto at = stuck_at(); at && now >= *at) stuck_ = true;
+  const Duration every = std::min(in_bounds(peer_.silent_after), own) / 3;
   if (now - spoke_at_ >= every || (silent >= every && now - asked_at_ >= every)) {
     ping(now, out);
   }
@@ -149,8 +157,21 @@ TimePoint Link::wake_at() const {
   const Duration own = in_bounds(options_.hello.silent_after);
   const Duration every = std::min(in_bounds(peer_.silent_after), own) / 3;
   TimePoint at = std::min(spoke_at_ + every, heard_at_ + own);
-  const TimePoint asks = std::max(heard_at_, asked_at_) + every;
-  return std::min(at, asks);
+  at = std::min(at, std::max(heard_at_, asked_at_) + every);
+  at = std::min(at, asks_early_at().value_or(at));
+  return std::min(at, stuck_ ? heard_at_ + own / 3 : stuck_at().value_or(at));
+}
+
+std::optional<TimePoint> Link::asks_early_at() const {
+  const bool under_way = pace_.in_flight() > 0 || data_at_ > asked_at_;
+  if (!info_.dialled || !under_way || asked_at_ > heard_at_) return {};
+  return heard_at_ + kLull;
+}
+
+std::optional<TimePoint> Link::stuck_at() const {
+  if (!info_.dialled || !pinged_at_) return {};
+  return std::max(*pinged_at_, heard_at_) +
+         std::max(kAnswerMin, 4 * round_trip_.value_or(greeting_took_));
 }
 
 }  // namespace marram::mesh

@@ -42,6 +42,11 @@ class Link {
   // Errors: TimedOut  the peer is silent
   Status on_tick(TimePoint now, Actions& out);
   TimePoint wake_at() const;
+  // Something was under way, the peer was asked, and nothing has come since: the path is
+  // away, or is back already while the connection waits for its next try, which may take as
+  // long as the path was away.  It is given up in a third of the time.  Of sessions that this
+  // node dialled: who listens cannot dial.
+  bool stuck() const { return stuck_; }
   // Asks for a sign of life at once; last_heard() tells.
   void probe(TimePoint now, Actions& out) { ping(now, out); }
 
@@ -71,13 +76,18 @@ class Link {
   void ping(TimePoint now, Actions& out);
   void on_pong(std::uint64_t number, TimePoint now);
   void give_credit(Actions& out, TimePoint now);
+  // When the peer is asked, and when it is stuck, if nothing comes until then.
+  std::optional<TimePoint> asks_early_at() const;
+  std::optional<TimePoint> stuck_at() const;
 
   SessionInfo info_;
   const LinkOptions& options_;
   wire::LinkHello peer_;
   bool live_ = false;
   bool greeted_ = false;  // our HELLO is out
+  bool stuck_ = false;
   TimePoint began_;
+  Duration greeting_took_{};
   TimePoint heard_at_;
   TimePoint spoke_at_;
   TimePoint data_at_;

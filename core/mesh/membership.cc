@@ -62,7 +62,7 @@ void Membership::on_up(const std::string& node_id, const std::string& address,
   if (peer.addresses.empty() && of_use_elsewhere(address)) known.record.addresses = {address};
   Address& place = addresses_[address];
   place.node_id = node_id;
-  place.dialling = false;
+  place.dialling = place.stuck = false;
   place.pause = {};
   place.next = now;
 }
@@ -77,15 +77,28 @@ void Membership::on_down(const std::string& node_id, TimePoint now) {
                                   [](const auto& item) { return item.second.seed; });
   if (seeded) lonely_at_ = now + kSeedsFirst;
   for (auto& [text, address] : addresses_) {
-    if (address.node_id == node_id && !address.dialling) back_off(address, now);
+    if (address.node_id != node_id) continue;
+    address.stuck = false;
+    address.late = now;
+    if (!address.dialling) back_off(address, now);
   }
 }
 
-void Membership::on_failed(const std::string& address, TimePoint now) {
+void Membership::on_failed(const std::string& address, bool refused, TimePoint now) {
   const auto found = addresses_.find(address);
   if (found == addresses_.end()) return;
   found->second.dialling = false;
+  if (refused) found->second.late.reset();
   back_off(found->second, now);
+}
+
+void Membership::set_stuck(const std::string& address, bool stuck, TimePoint now) {
+  const auto found = addresses_.find(address);
+  if (found == addresses_.end()) return;
+  Address& place = found->second;
+  if (stuck && !place.stuck && !place.dialling) place.next = now;
+  place.stuck = stuck;
+  if (stuck) place.late = now;
 }
 
 void Membership::on_self(const std::string& address) {
@@ -107,7 +120,10 @@ void Membership::forget(const std::string& node_id) {
 }
 
 void Membership::back_off(Address& address, TimePoint now) {
-  address.pause = std::clamp(address.pause * 2, options_.redial_min, options_.redial_max);
+  const bool late = address.late && now - *address.late <= options_.late_for;
+  const Duration most =
+      late ? std::min(options_.redial_late, options_.redial_max) : options_.redial_max;
+  address.pause = std::clamp(address.pause * 2, std::min(options_.redial_min, most), most);
   // Half of it to all of it, so that those who were cut together do not come together.
   const auto half = address.pause.count() / 2;
   address.next = now + Duration(half + static_cast<std::int64_t>(random_() % (half + 1)));
@@ -119,6 +135,7 @@ bool Membership::is_linked(const std::string& node_id) const {
 }
 
 bool Membership::wanted(const Address& address) const {
+  if (address.stuck) return true;
   if (!address.node_id.empty() && is_linked(address.node_id)) return false;
   if (address.node_id == options_.node_id) return false;
   return address.seed || links_ < options_.links_min;

@@ -3,7 +3,9 @@
 // Seeds are dialled for ever.  Their turn comes first when the last link is lost.  Peers that
 // others tell of, or that the LAN beacon heard, are dialled while this node has fewer than
 // `links_min` links, and are forgotten when nobody has had a link with them for `expire`.  An
-// address whose node has a link already is left alone.  Redial backs off with jitter.
+// address whose node has a link already is left alone, unless that link is stuck.  Redial backs
+// off with jitter, to half a second where there was a link of late, so that it is back with
+// the path.
 //
 // Threads: the owner's only.
 #pragma once
@@ -26,6 +28,8 @@ class Membership {
     std::vector<std::string> seeds;
     Duration redial_min = std::chrono::milliseconds(200);
     Duration redial_max = std::chrono::seconds(30);
+    Duration redial_late = std::chrono::milliseconds(500);  // at most, `late_for` after a link
+    Duration late_for = std::chrono::minutes(10);
     Duration dial_max = std::chrono::seconds(20);  // without an answer
     Duration expire = std::chrono::hours(1);
     std::size_t links_min = 1;
@@ -45,8 +49,10 @@ class Membership {
              TimePoint now);
   // A live link is over.
   void on_down(const std::string& node_id, TimePoint now);
-  // The dial came to nothing: no connection, no greeting, or a refusal.
-  void on_failed(const std::string& address, TimePoint now);
+  // The dial came to nothing: no connection, no greeting, or, `refused`, nothing to hope for soon.
+  void on_failed(const std::string& address, bool refused, TimePoint now);
+  // The link that was dialled there says nothing any more, or does so again.
+  void set_stuck(const std::string& address, bool stuck, TimePoint now);
   // This node itself is there.
   void on_self(const std::string& address);
   // The node there has a link that it dialled itself.
@@ -70,7 +76,9 @@ class Membership {
     bool seed = false;
     std::string node_id;  // who was there last; empty: not known
     bool dialling = false;
-    TimePoint next{};  // not before; while dialling: given up then
+    bool stuck = false;
+    TimePoint next{};               // not before; while dialling: given up then
+    std::optional<TimePoint> late;  // when there was a link last
     Duration pause{};
   };
 

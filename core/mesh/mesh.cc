@@ -90,8 +90,8 @@ void Mesh::on_session_down(SessionId session, const Error& why, Now now, Actions
   body_->close(session, why, now, out);
 }
 
-void Mesh::on_dial_failed(const std::string& address, Now now, Actions&) {
-  body_->membership.on_failed(address, now.steady);
+void Mesh::on_dial_failed(const std::string& address, bool refused, Now now, Actions&) {
+  body_->membership.on_failed(address, refused, now.steady);
 }
 
 void Mesh::put_interest(Interest interest, Now now, Actions&) {

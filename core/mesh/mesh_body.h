@@ -37,6 +37,7 @@ struct Mesh::Body {
 
   // mesh_links.cc: sessions
   void session_up(const SessionInfo& session, Now now, Actions& out);
+  const Link* dialled(const std::string& address);
   void greet(Link& link, const wire::LinkHello& hello, Now now, Actions& out);
   bool settle_double(Link& link, Link& old, Now now, Actions& out);
   void go_live(Link& link, Now now, Actions& out);

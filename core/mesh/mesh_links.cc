@@ -14,6 +14,14 @@ constexpr Duration kProbeFor = std::chrono::seconds(2);
 
 void Mesh::Body::session_up(const SessionInfo& session, Now now, Actions& out) {
   if (session.dialled) membership.on_connected(session.address);
+  if (const Link* const old = session.dialled ? dialled(session.address) : nullptr) {
+    // It was dialled because the link was stuck, which is no longer so.
+    if (!old->stuck()) {
+      membership.on_double(session.address, old->peer().node_id);
+      out.push_back(HangUp{session.id, {Errc::Closed, "mesh: there is a link"}, false});
+      return;
+    }
+  }
   if (links.all().size() >= options.sessions_max) {
     out.push_back(
         HangUp{session.id,
@@ -22,6 +30,15 @@ void Mesh::Body::session_up(const SessionInfo& session, Now now, Actions& out) {
     return;
   }
   links.add(std::make_unique<Link>(session, link_options, now.steady, out));
+}
+
+// The link that this node dialled there.
+const Link* Mesh::Body::dialled(const std::string& address) {
+  for (const auto& [peer, id] : links.peers()) {
+    const Link* const link = links.find(id);
+    if (link->info().dialled && link->info().address == address) return link;
+  }
+  return nullptr;
 }
 
 void Mesh::Body::greet(Link& link, const wire::LinkHello& hello, Now now, Actions& out) {
@@ -107,7 +124,8 @@ void Mesh::Body::close(SessionId id, const Error& why, Now now, Actions& out) {
   heard_state.erase(id);
   links.erase(id);
   if (!was_link) {
-    if (info.dialled) membership.on_failed(info.address, now.steady);
+    const bool away = why.code == Errc::Unreachable || why.code == Errc::TimedOut;
+    if (info.dialled) membership.on_failed(info.address, !away, now.steady);
     return;
   }
   said.erase(id);
@@ -172,6 +190,9 @@ void Mesh::Body::tick_links(Now now, Actions& out) {
   for (const auto& [id, link] : links.all()) {
     if (auto status = link->on_tick(now.steady, out); !status)
       over.emplace_back(id, status.error());
+    if (link->live() && link->info().dialled) {
+      membership.set_stuck(link->info().address, link->stuck(), now.steady);
+    }
   }
   for (const auto& [id, why] : over) {
     close(id, why, now, out);

@@ -9,8 +9,8 @@
 namespace marram {
 
 Result<std::unique_ptr<Dialler>> Dialler::connect(zmq::context_t& context, const Options& options) {
-  constexpr int kWatched = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
-                           ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+  constexpr int kWatched = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                           ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                            ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_CLOSED |
                            ZMQ_EVENT_DISCONNECTED;
   try {
@@ -39,6 +39,9 @@ Result<std::unique_ptr<Dialler>> Dialler::connect(zmq::context_t& context, const
 Dialler::State Dialler::state() {
   while (const auto event = watch_.next()) {
     switch (event->what) {
+      case ZMQ_EVENT_CONNECTED:
+        reached_ = true;
+        break;
       case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         state_ = State::Up;
         break;

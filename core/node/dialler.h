@@ -38,6 +38,8 @@ class Dialler {
 
   // Looks what happened.
   State state();
+  // Whether there is, or was, a connection; as state() saw it.
+  bool reached() const { return reached_; }
   // Of Unproved and Gone, for people.
   const std::string& why() const { return why_; }
 
@@ -53,6 +55,7 @@ class Dialler {
   zmq::socket_t socket_;
   SocketWatch watch_;
   State state_ = State::Connecting;
+  bool reached_ = false;
   std::string why_ = "nobody answers";
 };
 

@@ -14,6 +14,7 @@ namespace marram {
 namespace {
 
 constexpr Duration kLookAgain = std::chrono::milliseconds(10);  // whether a name is known
+constexpr Duration kSecondEvery = std::chrono::milliseconds(500);
 constexpr std::size_t kMemoriesMax = 1024;
 
 bool is_numeric(const std::string& host) {
@@ -113,13 +114,17 @@ bool MeshDials::step(Attempt& attempt, TimePoint now) {
   if (attempt.lookup) return look_up(attempt);
   if (!attempt.dialler) return try_next(attempt);
   const Dialler::State state = attempt.dialler->state();
-  if (state == Dialler::State::Connecting) return true;
+  if (state == Dialler::State::Connecting) {
+    try_beside(attempt);
+    return true;
+  }
   if (state == Dialler::State::Up) {
     succeed(attempt);
     return false;
   }
   attempt.last = attempt.dialler->why();
   attempt.dialler.reset();
+  attempt.second.reset();
   if (state == Dialler::State::Refused) {
     finish(attempt, "refused_there",
            {Errc::Refused,
@@ -134,6 +139,22 @@ bool MeshDials::step(Attempt& attempt, TimePoint now) {
     if (attempt.dial.key.empty()) ++memory(attempt.dial.address).tried;
   }
   return try_next(attempt);
+}
+
+void MeshDials::try_beside(Attempt& attempt) {
+  if (attempt.dialler->reached()) {
+    attempt.second.reset();
+    return;
+  }
+  if (attempt.second && attempt.second->state() != Dialler::State::Gone &&
+      attempt.second->reached()) {
+    attempt.dialler = std::move(attempt.second);
+    return;
+  }
+  if (now_ < attempt.second_at) return;
+  attempt.second_at = now_ + kSecondEvery;
+  auto second = connect(attempt);
+  if (second) attempt.second = std::move(*second);
 }
 
 bool MeshDials::look_up(Attempt& attempt) {
@@ -162,16 +183,21 @@ bool MeshDials::try_next(Attempt& attempt) {
                                        attempt.dial.address, attempt.last)});
     return false;
   }
-  auto dialler = Dialler::connect(context_, {.address = attempt.addresses[attempt.address],
-                                             .name = fmt::format("mesh-dial-{}", ++serial_),
-                                             .own_key = options_.key,
-                                             .listen_key = attempt.keys[attempt.key]});
+  auto dialler = connect(attempt);
   if (!dialler) {
     finish(attempt, "", dialler.error());
     return false;
   }
   attempt.dialler = std::move(*dialler);
+  attempt.second_at = now_ + kSecondEvery;
   return true;
+}
+
+Result<std::unique_ptr<Dialler>> MeshDials::connect(const Attempt& attempt) {
+  return Dialler::connect(context_, {.address = attempt.addresses[attempt.address],
+                                     .name = fmt::format("mesh-dial-{}", ++serial_),
+                                     .own_key = options_.key,
+                                     .listen_key = attempt.keys[attempt.key]});
 }
 
 void MeshDials::succeed(Attempt& attempt) {
@@ -197,7 +223,10 @@ std::optional<TimePoint> MeshDials::wake_at() const {
     // Its sockets wake the loop; a look-up does not.
     TimePoint wanted = now_;
     if (attempt.lookup) wanted += kLookAgain;
-    if (attempt.dialler && attempt.until) wanted = *attempt.until;
+    if (attempt.dialler && attempt.until) {
+      wanted = *attempt.until;
+      if (!attempt.dialler->reached()) wanted = std::min(wanted, attempt.second_at);
+    }
     at = at ? std::min(*at, wanted) : wanted;
   }
   return at;
@@ -206,6 +235,7 @@ std::optional<TimePoint> MeshDials::wake_at() const {
 void MeshDials::add_poll_items(std::vector<zmq::pollitem_t>& items) {
   for (Attempt& attempt : attempts_) {
     if (attempt.dialler) attempt.dialler->add_poll_items(items, false);
+    if (attempt.second) attempt.second->add_poll_items(items, false);
   }
 }
 

@@ -4,6 +4,10 @@
 // Where the listener's key is not known, the trusted keys are tried in turn, the one that fitted
 // last time first; what one dial has no time for the next one goes on with.
 //
+// A packet that opens a connection and is lost is sent again after 1, 3, 7 s.  So that a path
+// that is back is not waited for, a second connection is tried beside it twice a second, until
+// one of the two is there.
+//
 // Threads: one at a time.
 #pragma once
 
@@ -61,7 +65,9 @@ class MeshDials {
     std::size_t address = 0;  // being tried
     std::size_t key = 0;
     std::unique_ptr<Dialler> dialler;
-    std::string last;  // why the last try failed
+    std::unique_ptr<Dialler> second;
+    TimePoint second_at{};  // when it is tried, anew
+    std::string last;       // why the last try failed
   };
   struct Memory {
     std::string fitted;
@@ -71,6 +77,8 @@ class MeshDials {
   bool step(Attempt& attempt, TimePoint now);
   bool begin(Attempt& attempt);
   bool look_up(Attempt& attempt);
+  Result<std::unique_ptr<Dialler>> connect(const Attempt& attempt);
+  void try_beside(Attempt& attempt);
   bool try_next(Attempt& attempt);
   void finish(Attempt& attempt, std::string reason, Error why);
   void succeed(Attempt& attempt);

@@ -220,8 +220,8 @@ void MeshPart::on_session_down(mesh::SessionId session, const Error& why) {
   mesh_->on_session_down(session, why, now(), news());
 }
 
-void MeshPart::on_dial_failed(const std::string& address) {
-  mesh_->on_dial_failed(address, now(), news());
+void MeshPart::on_dial_failed(const std::string& address, bool refused) {
+  mesh_->on_dial_failed(address, refused, now(), news());
 }
 
 // --- from the broker ---

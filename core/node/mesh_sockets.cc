@@ -265,7 +265,7 @@ void MeshSockets::take_dials() {
       if (!done.reason.empty()) {
         refusals_.add(done.reason, done.dial.address, done.why.message, now_);
       }
-      handler_.on_dial_failed(done.dial.address);
+      handler_.on_dial_failed(done.dial.address, !done.reason.empty());
       continue;
     }
     const mesh::SessionId id = ++last_id_;

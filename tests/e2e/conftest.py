@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from mesh_nodes import Meshes
+from networks import why_not
 from processes import Site
 
 ROOT = Path(__file__).parents[2]
@@ -52,3 +54,17 @@ def new_site(program: Path, tmp_path: Path) -> Iterator[Callable[[], Site]]:
 @pytest.fixture
 def site(new_site: Callable[[], Site]) -> Site:
     return new_site()
+
+
+@pytest.fixture(scope="session")
+def namespaces() -> None:
+    """Needed by tests whose nodes are in networks of their own."""
+    if why := why_not():
+        pytest.skip(why)
+
+
+@pytest.fixture
+def meshes(namespaces: None, program: Path, tmp_path: Path) -> Iterator[Meshes]:
+    made = Meshes(program, tmp_path)
+    yield made
+    made.close()

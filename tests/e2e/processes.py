@@ -48,8 +48,11 @@ class Process:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(self.command, stdout=log, stderr=log)
-        wait_for(f"port {self.port}", lambda: self.exited() or accepts(self.port))
+        wait_for(f"the start of {self.command[0]}", lambda: self.exited() or self.is_ready())
         assert not self.exited(), self.log.read_text()
+
+    def is_ready(self) -> bool:
+        return accepts(self.port)
 
     def exited(self) -> bool:
         return self.running is None or self.running.poll() is not None

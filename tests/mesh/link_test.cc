@@ -99,6 +99,51 @@ TEST_CASE("a peer that stops answering is pinged, then given up") {
   CHECK(count<wire::Ping>(out) >= 2);
 }
 
+TEST_CASE("a link is stuck when something was under way and the peer does not answer soon") {
+  Actions out;
+  Link link(session(true), kOptions, kStart, out);
+  REQUIRE(link.on_hello(hello("b"), kStart, out));
+  REQUIRE(link.on_frame(wire::Pong{1}, 0, kStart + 10ms, out));
+  REQUIRE(link.on_frame(wire::Upto{}, 64, kStart + 20ms, out));
+  out.clear();
+
+  CHECK(link.wake_at() == kStart + 520ms);
+  REQUIRE(link.on_tick(link.wake_at(), out));
+  CHECK(count<wire::Ping>(out) == 1);
+  CHECK_FALSE(link.stuck());
+  CHECK(link.wake_at() == kStart + 1520ms);
+  REQUIRE(link.on_tick(link.wake_at(), out));
+  CHECK(link.stuck());
+  CHECK(link.wake_at() == kStart + 5020ms);
+
+  REQUIRE(link.on_frame(wire::Pong{2}, 0, kStart + 2s, out));
+  CHECK_FALSE(link.stuck());
+}
+
+TEST_CASE("a link that is stuck is given up in a third of the time") {
+  Actions out;
+  Link link(session(true), kOptions, kStart, out);
+  REQUIRE(link.on_hello(hello("b"), kStart, out));
+  REQUIRE(link.on_tick(kStart + 1s, out));
+  REQUIRE(link.stuck());
+
+  CHECK(link.on_tick(kStart + 4s, out));
+  CHECK(link.on_tick(kStart + 5s, out).error().code == Errc::TimedOut);
+}
+
+TEST_CASE("where nothing is under way nobody asks early, and a slow link has longer to answer") {
+  Actions out;
+  Link link(session(true), kOptions, kStart, out);
+  REQUIRE(link.on_hello(hello("b"), kStart, out));
+  REQUIRE(link.on_frame(wire::Pong{1}, 0, kStart + 600ms, out));
+  CHECK(link.wake_at() == kStart + 5s);
+
+  link.on_data_sent(100, kStart + 1s);
+  CHECK(link.wake_at() == kStart + 1100ms);
+  REQUIRE(link.on_tick(link.wake_at(), out));
+  CHECK(link.wake_at() == kStart + 1100ms + 2400ms);
+}
+
 TEST_CASE("credit goes out for what is stored, and data beyond the window is refused") {
   Actions out;
   LinkOptions options{hello("a"), 10s};

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 
 namespace marram::mesh {
@@ -30,7 +31,7 @@ TEST_CASE("a seed is dialled at once, and again with a growing pause") {
   TimePoint now = kStart;
   Duration last{};
   for (int i = 0; i < 12; ++i) {
-    membership.on_failed("tcp://b:1", now);
+    membership.on_failed("tcp://b:1", false, now);
     const TimePoint next = *membership.wake_at();
     last = next - now;
     CHECK(last <= 30s);
@@ -56,7 +57,7 @@ TEST_CASE("peers that others tell of are dialled while there is no link, and exp
   membership.learn({"a", "", {"tcp://me:1"}, 0s}, kStart);
 
   CHECK(dialled(membership, kStart) == std::vector<std::string>{"tcp://c:1"});
-  membership.on_failed("tcp://c:1", kStart);
+  membership.on_failed("tcp://c:1", false, kStart);
   CHECK(dialled(membership, kStart + 2h).empty());
   CHECK(membership.records(kStart + 2h, 10).empty());
 }
@@ -87,9 +88,63 @@ TEST_CASE("the node's own address is not dialled twice") {
   CHECK(dialled(membership, kStart).size() == 1);
 
   membership.on_self("tcp://me:1");
-  membership.on_failed("tcp://me:1", kStart);
+  membership.on_failed("tcp://me:1", false, kStart);
 
   CHECK(dialled(membership, kStart + 60s).empty());
+}
+
+TEST_CASE("where there was a link of late the pause stays short, unless it is refused there") {
+  Membership membership({.node_id = "a", .seeds = {"tcp://b:1"}});
+  TimePoint now = kStart;
+  const auto pause_after = [&](bool refused) {
+    membership.on_failed("tcp://b:1", refused, now);
+    const Duration pause = *membership.wake_at() - now;
+    now += pause;
+    REQUIRE(dialled(membership, now).size() == 1);
+    return pause;
+  };
+  REQUIRE(dialled(membership, now).size() == 1);
+  membership.on_up("b", "tcp://b:1", {"b", "", {}, {}}, now);
+  membership.on_down("b", now);
+  now = *membership.wake_at();
+  REQUIRE(dialled(membership, now).size() == 1);
+
+  for (int i = 0; i < 100; ++i) CHECK(pause_after(false) <= 500ms);
+  Duration longest{};
+  for (int i = 0; i < 12; ++i) longest = std::max(longest, pause_after(true));
+  CHECK(longest >= 15s);
+}
+
+TEST_CASE("after a long time without a link the pause grows as if there had been none") {
+  Membership membership({.node_id = "a", .seeds = {"tcp://b:1"}});
+  membership.on_up("b", "tcp://b:1", {"b", "", {}, {}}, kStart);
+  membership.on_down("b", kStart);
+  TimePoint now = kStart + 11min;
+
+  Duration longest{};
+  for (int i = 0; i < 12; ++i) {
+    REQUIRE(dialled(membership, now).size() == 1);
+    membership.on_failed("tcp://b:1", false, now);
+    longest = std::max(longest, *membership.wake_at() - now);
+    now = *membership.wake_at();
+  }
+
+  CHECK(longest >= 15s);
+}
+
+TEST_CASE("a link that is stuck is dialled again beside, until it is no more") {
+  Membership membership({.node_id = "a", .seeds = {"tcp://b:1"}});
+  REQUIRE(dialled(membership, kStart).size() == 1);
+  membership.on_up("b", "tcp://b:1", {"b", "", {}, {}}, kStart);
+  REQUIRE(dialled(membership, kStart).empty());
+
+  membership.set_stuck("tcp://b:1", true, kStart);
+  CHECK(dialled(membership, kStart).size() == 1);
+  membership.on_failed("tcp://b:1", false, kStart);
+  CHECK(*membership.wake_at() <= kStart + 500ms);
+  membership.set_stuck("tcp://b:1", false, kStart);
+
+  CHECK(dialled(membership, kStart + 1s).empty());
 }
 
 TEST_SUITE_END();

@@ -44,6 +44,26 @@ TEST_CASE("what is published at one node reaches a reader two hops away, once") 
   CHECK(world.crossed == 200);
 }
 
+TEST_CASE("a path that comes back while its connection is stuck is used at once") {
+  World world({.seed = 20});
+  const std::size_t a = world.add_node({});
+  const std::size_t b = world.add_node({a});
+  world.node(b).subscribe(1, {"#"});
+  world.node(a).publish("t/x", 10);
+  world.run_for(3s);
+  world.node(a).publish("t/x", 1);
+  world.run_for(200ms);
+
+  world.cut(a, b, true);
+  world.run_for(4s);
+  world.node(a).publish("t/x", 5);
+  world.heal(a, b);
+  world.run_for(1s);
+
+  CHECK(world.node(b).delivered(1).size() == 16);
+  check_whole(world);
+}
+
 TEST_CASE("rollback: a node that comes back from an image names no position twice") {
   World world({.seed = 2});
   const std::size_t a = world.add_node({});

@@ -90,7 +90,7 @@ class Side : public MeshTransport::Handler {
   void on_session_down(mesh::SessionId session, const Error& why) override {
     downs.emplace_back(session, why);
   }
-  void on_dial_failed(const std::string& address) override { failed.push_back(address); }
+  void on_dial_failed(const std::string& address, bool) override { failed.push_back(address); }
 
   template <class Kind>
   const Kind* last() const {

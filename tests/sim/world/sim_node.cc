@@ -379,7 +379,7 @@ void SimNode::on_session_down(mesh::SessionId session, const Error& why) {
 void SimNode::on_dial_failed(const std::string& address) {
   if (!up()) return;
   mesh::Actions out;
-  mesh_->on_dial_failed(address, world_.now(index_), out);
+  mesh_->on_dial_failed(address, false, world_.now(index_), out);
   act(out);
   tick();
 }

@@ -43,7 +43,9 @@ Committer::Committer(const StoreOptions& options, StoreListener& listener, Log& 
 
 Status Committer::open() {
   finish_setting_aside(options_.data_dir / "marram.db", clock_.wall());
-  if (auto status = make_private_file(options_.data_dir / "marram.db"); !status) return status;
+  if (options_.vfs.empty()) {
+    if (auto status = make_private_file(options_.data_dir / "marram.db"); !status) return status;
+  }
   if (auto status = open_database(); !status) return status;
   node_id_ = database_->logs().node_id();
   for (const auto& [no, log] : database_->logs().all()) told_[no] = log.record.head;

@@ -27,7 +27,7 @@ constexpr std::string_view kRuns = "runs";
 Database::Database(Connection connection, const StoreOptions& options, const DiskSpace& disk)
     : connection_(std::move(connection)),
       options_(options),
-      logs_(options.streams, options.node_id),
+      logs_(options.streams, options.node_id, options.epoch_random),
       peers_(logs_),
       holds_(consumers_, peers_, options.streams, options.hold_idle_max),
       retention_({options.streams, logs_, events_, gaps_, copies_, holds_}),

@@ -143,7 +143,7 @@ Result<std::int64_t> LogTable::next_number(std::string_view name, std::uint64_t 
 Status LogTable::open_epoch() {
   const auto number = next_number("epochs", runs_);
   if (!number) return tl::unexpected(number.error());
-  epoch_ = fmt::format("{}-{}", *number, random_hex(4));
+  epoch_ = fmt::format("{}-{}", *number, epoch_random_ ? epoch_random_() : random_hex(4));
   return {};
 }
 

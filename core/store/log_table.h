@@ -6,6 +6,7 @@
 // again, and the next event opens a new epoch.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -46,9 +47,10 @@ struct LogState {
 class LogTable {
  public:
   // `streams` outlives the table.
-  // `node_id` empty: the database's own.
-  explicit LogTable(const StreamTable& streams, std::string node_id = {})
-      : streams_(streams), node_id_(std::move(node_id)) {}
+  // `node_id` empty: the database's own.  `epoch_random`: see StoreOptions.
+  explicit LogTable(const StreamTable& streams, std::string node_id = {},
+                    std::function<std::string()> epoch_random = {})
+      : streams_(streams), node_id_(std::move(node_id)), epoch_random_(std::move(epoch_random)) {}
 
   // Reads all logs; makes the node id where there is none.
   Status load(Connection& connection);
@@ -97,6 +99,7 @@ class LogTable {
 
   const StreamTable& streams_;
   std::string node_id_;
+  const std::function<std::string()> epoch_random_;
   std::string epoch_;  // empty: no event in this run yet
   std::uint64_t runs_ = 0;
   std::map<std::uint32_t, LogState> logs_;

@@ -45,6 +45,8 @@ struct StoreOptions {
   Limits limits;
   // A SQLite VFS by name, for tests that cut the power; empty: the system's.
   std::string vfs;
+  // The random part of an epoch's name, for tests that can be replayed; empty: anything.
+  std::function<std::string()> epoch_random;
 };
 
 // Is told what the writer did, on the writer's thread, in order.  Must hand over

@@ -67,6 +67,20 @@ void MemoryDisk::restore_power() {
   left_.reset();
 }
 
+MemoryDisk::Image MemoryDisk::image() const {
+  Image image;
+  for (const auto& [name, content] : contents_) image[name] = content.now;
+  return image;
+}
+
+void MemoryDisk::put(const Image& image) {
+  contents_.clear();
+  for (const auto& [name, bytes] : image) {
+    contents_[name].now = bytes;
+    contents_[name].durable = bytes;
+  }
+}
+
 // What SQLite calls.
 struct MemoryDisk::Methods {
   static File& file(sqlite3_file* base) { return *reinterpret_cast<File*>(base); }
@@ -158,7 +172,7 @@ struct MemoryDisk::Methods {
     return SQLITE_OK;
   }
 
-  // There is one connection at a time.
+  // Connections take turns, a transaction each.
   static int lock(sqlite3_file*, int) { return SQLITE_OK; }
   static int is_reserved(sqlite3_file*, int* out) {
     *out = 0;

@@ -38,6 +38,12 @@ class MemoryDisk {
   // Forgets what it must and comes back.  Nobody may have a file open.
   void restore_power();
 
+  // The files as they are read now, by name: what a copy of the disk has.
+  using Image = std::map<std::string, std::vector<char>>;
+  Image image() const;
+  // From now on these are its files, synced.  Nobody may have a file open.
+  void put(const Image& image);
+
  private:
   struct Write {
     std::size_t offset = 0;

@@ -72,7 +72,7 @@ TEST_CASE("rollback: a node that comes back from an image names no position twic
   world.node(b).subscribe(2, {"#"});
   world.node(a).publish("t/x", 60);
   CHECK(world.settle());
-  const ModelStore image = world.node(a).backup();
+  const auto image = world.node(a).backup();
   world.node(a).publish("t/x", 20);
   CHECK(world.settle());
 
@@ -87,7 +87,7 @@ TEST_CASE("rollback: a node that comes back from an image names no position twic
   check_whole(world);
   CHECK(world.node(a).delivered(1).size() == 85);
   CHECK(world.node(b).delivered(2).size() == 85);
-  CHECK(world.node(a).store().all().size() == 2);
+  CHECK(world.node(a).store().logs().size() == 2);
 }
 
 TEST_CASE("half a log at home: each part comes from whoever has it") {
@@ -98,7 +98,7 @@ TEST_CASE("half a log at home: each part comes from whoever has it") {
   const std::size_t c = world.add_node({b});
   world.node(a).publish("t/x", 60);
   CHECK(world.settle());
-  const ModelStore image = world.node(a).backup();
+  const auto image = world.node(a).backup();
   world.cut(a, d);
   world.node(c).subscribe(1, {"t/x"}, from_seq(50));
   world.node(a).publish("t/x", 40);
@@ -147,7 +147,7 @@ TEST_CASE("only a filtered copy knows the tail: what nobody has is said to be lo
     world.node(a).publish("t/2");
   }
   CHECK(world.settle());
-  const ModelStore image = world.node(a).backup();
+  const auto image = world.node(a).backup();
   for (const char* const topic : {"t/1", "t/2", "t/1", "t/2", "t/1"}) world.node(a).publish(topic);
   CHECK(world.settle());
   CHECK(world.node(c).delivered(1).size() == 12);
@@ -290,7 +290,7 @@ TEST_CASE("flap: a relay whose reader is back at once stays whole") {
   }
 
   check_whole(world);
-  for (const auto& [no, log] : world.node(b).store().all()) CHECK(log.record.whole_from == 1);
+  for (const LogRecord& log : world.node(b).store().logs()) CHECK(log.whole_from == 1);
 }
 
 TEST_CASE("slow, not dead: what waits for its turn on a slow link is not fetched twice") {

@@ -161,7 +161,7 @@ class Schedule {
   World world_;
   std::vector<std::pair<std::size_t, std::size_t>> edges_;
   std::vector<std::pair<std::size_t, std::uint64_t>> readers_;
-  std::vector<std::pair<std::size_t, ModelStore>> images_;
+  std::vector<std::pair<std::size_t, DiskImage>> images_;
   std::uint64_t reader_ = 0;
   std::uint64_t listener_ = 1000;
   std::vector<std::pair<std::size_t, std::uint64_t>> listeners_;

@@ -103,9 +103,14 @@ std::size_t World::add_node(std::vector<std::size_t> dials, mesh::MeshOptions wi
                          .topics = {"alarm/#"},
                          .durability = {},
                          .priority = Priority::High,
-                         .retain = {},
+                         .retain = {options_.retain, {}},
                          .ttl = {}};
-    with.streams = *StreamTable::make({alarms}, Durability::Fsync);
+    StreamOptions events{.name = "events",
+                         .topics = {},
+                         .durability = {},
+                         .retain = {options_.retain, {}},
+                         .ttl = {}};
+    with.streams = *StreamTable::make({alarms, events}, Durability::Fsync);
   }
   with.hold_away_max = options_.hold_away_max;
   nodes_.push_back(std::make_unique<SimNode>(*this, index, std::move(with)));
@@ -314,8 +319,7 @@ void World::check_delivered() {
                         [&](const auto& filter) { return matches(filter.filter, event.topic); });
         if (!wanted || node->gap_covers(reader, event.log, event.seq)) continue;
         const bool somewhere = std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& other) {
-          ModelLog* const log = other->store().find(event.log);
-          return log != nullptr && log->events.contains(event.seq);
+          return other->store().has(event.log, event.seq);
         });
         // What nobody has cannot be known, after a disk went back.
         expect(!somewhere,

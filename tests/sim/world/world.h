@@ -1,8 +1,8 @@
 // Many nodes on one thread, in virtual time, with a network and disks that fail as a seed
 // says.
 //
-// A node here is the real Mesh with a store that keeps the contract of core/store,
-// durable readers that follow Readable, and nothing else.  The world knows what was
+// A node here is the real Mesh with the real store, durable readers that follow Readable, and
+// nothing else.  The world knows what was
 // published, stored and delivered where, and checks at every step:
 //
 // - no position names two events;
@@ -23,7 +23,6 @@
 #include <vector>
 
 #include "core/mesh/mesh.h"
-#include "tests/sim/world/model_store.h"
 
 namespace marram::sim {
 

@@ -194,6 +194,7 @@ void Serving::take_read(const Log& log, Served& want, ReadResult& read) {
   want.gaps.clear();
   want.indices.clear();
   want.next = 0;
+  std::erase_if(read.gaps, [&](const Gap& gap) { return gap.to <= want.sent; });
   want.batch = std::move(read.batch);
   std::uint64_t end = std::min(read.upto, *upto);
   const std::uint64_t first = std::max(read.first, log.record->first);

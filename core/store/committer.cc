@@ -86,8 +86,10 @@ Status Committer::open_as_it_is() {
   if (!opened) return tl::unexpected(opened.error());
   database_ = std::move(*opened);
   database_->holds().set_pins(pins_);
+  // What the log has already it keeps: on a full disk it would not get it back.
   const std::uint64_t spare =
-      disk_.free_bytes() > disk_.reserve_bytes() ? disk_.free_bytes() - disk_.reserve_bytes() : 0;
+      database_->wal().file_bytes() +
+      (disk_.free_bytes() > disk_.reserve_bytes() ? disk_.free_bytes() - disk_.reserve_bytes() : 0);
   auto status = database_->wal().fill(std::min({kWalBytes, options_.max_bytes / 8, spare / 4}));
   // On a full disk the log stays as it is: what is stored can be read and handed on.
   if (!status && status.error().code == Errc::Full) status = {};
@@ -157,7 +159,6 @@ void Committer::give_up(const Error& error) {
   }
   database_.reset();
   failure_ = error;
-  retry_at_ = TimePoint();
   board_.update([&](StoreStatus& status) {
     status.failure = error.message;
     for (LogRecord& log : status.logs) log.open = false;

@@ -3,8 +3,8 @@
 //            open()                   run(): commit fails
 //     Closed --------> Open ------------------------------> Failed
 //                        ^                                    |
-//                        +------ reopened, new epoch ---------+  tried at once, then
-//                                                                every second
+//                        +------ reopened, new epoch ---------+  tried at once, but
+//                                                                once a second at most
 //
 // Single-threaded and synchronous: core/store/writer.h puts a thread around it,
 // the simulator calls it directly.

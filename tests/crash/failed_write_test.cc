@@ -139,6 +139,25 @@ TEST_CASE("on a disk that is full to the last byte nothing acknowledged is lost"
   CHECK(found > 50);
 }
 
+TEST_CASE("a disk that fails again and again is opened once a second") {
+  TempDir directory;
+  MemoryDisk disk("often", 1);
+  CommitterFixture store(options_on("often", directory));
+  disk.fail_syncs(1);
+  CHECK_FALSE(store.submit(1, "a").results.empty());
+  CHECK(store.board.status().failure.empty());
+
+  disk.fail_syncs(1);
+  CHECK_FALSE(store.submit(1, "a").results.empty());
+  CHECK_FALSE(store.board.status().failure.empty());
+  CHECK_FALSE(store.submit(1, "a").results.empty());
+  CHECK(store.committer->tend(true) == std::chrono::seconds(1));
+
+  store.rest(std::chrono::seconds(1));
+
+  CHECK(store.submit(1, "a").results.empty());
+}
+
 TEST_CASE("a copy whose sync fails is not answered as stored, and how it stands is told") {
   TempDir directory;
   MemoryDisk disk("failed_copy", 1);

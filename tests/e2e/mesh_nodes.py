@@ -23,6 +23,16 @@ EVENTS_A_BATCH = 4
 Position = tuple[str, str, str, int]  # origin, epoch, stream, seq
 
 
+def stored_in(data: Path) -> dict[Position, str]:
+    """The id at each position of a store."""
+    database = sqlite3.connect(f"file:{data}/marram.db?mode=ro", uri=True)
+    try:
+        rows = database.execute("SELECT origin, epoch, stream, seq, id FROM events")
+        return {(origin, epoch, stream, seq): id for origin, epoch, stream, seq, id in rows}
+    finally:
+        database.close()
+
+
 class MeshNode(Node):
     """`marram run` in a namespace of its own."""
 
@@ -66,13 +76,7 @@ class MeshNode(Node):
         return {link["name"] for link in self.status()["mesh"]["links"]}
 
     def stored(self) -> dict[Position, str]:
-        """The id at each position of its store."""
-        database = sqlite3.connect(f"file:{self.data}/marram.db?mode=ro", uri=True)
-        try:
-            rows = database.execute("SELECT origin, epoch, stream, seq, id FROM events")
-            return {(origin, epoch, stream, seq): id for origin, epoch, stream, seq, id in rows}
-        finally:
-            database.close()
+        return stored_in(self.data)
 
 
 class Meshes:

@@ -39,7 +39,7 @@ class Device:
     def publish(self, count: int) -> None:
         """Numbers 1 to `count`; returns before they are acknowledged."""
         self.count = count
-        self._publish_next()
+        self.publish_next()
 
     def _on_publish(self, _client: Any, _data: Any, _mid: int, code: Any, _props: Any) -> None:
         """On the client's own thread, which publishes all but the first."""
@@ -47,9 +47,9 @@ class Device:
         self.acknowledged += 1
         # paho's own window does not hold after a reconnect: it then sends all it has.
         while self.sent < min(self.count, self.acknowledged + WINDOW):
-            self._publish_next()
+            self.publish_next()
 
-    def _publish_next(self) -> None:
+    def publish_next(self) -> None:
         self.sent += 1
         properties = Properties(PacketTypes.PUBLISH)
         properties.UserProperty = ("id", f"{self.name}-{self.sent}")

@@ -61,6 +61,9 @@ class Link {
   // For the map: grows with the shortest round trip seen, in steps of two; what waits in
   // queues under load is not the link's.
   std::uint32_t cost() const { return cost_; }
+  // A record of the peer has listed this node since.
+  bool listed() const { return listed_; }
+  void set_listed() { listed_ = true; }
   TimePoint last_heard() const { return heard_at_; }
   // When data came last, if only to say that more will, and when events did.
   TimePoint last_data() const { return data_at_; }
@@ -84,6 +87,7 @@ class Link {
   const LinkOptions& options_;
   wire::LinkHello peer_;
   bool live_ = false;
+  bool listed_ = false;
   bool greeted_ = false;  // our HELLO is out
   bool stuck_ = false;
   TimePoint began_;

@@ -59,6 +59,7 @@ struct Mesh::Body {
   Status on(Link& link, wire::Release& release, Now now, Actions& out);
   Status on(Link& link, wire::Ack& ack, Now now, Actions& out);
   void take_record(Link& link, wire::MapRecord& record, Now now);
+  void note_listed(const wire::MapRecord& record, bool by_others);
   void note_announced(const wire::MapRecord& record, Now now);
 
   // mesh_map.cc: what this node says
@@ -111,6 +112,7 @@ struct Mesh::Body {
   std::map<std::uint32_t, TimePoint> marked;  // logs to be planned, when
   std::uint64_t planned_version = 0;          // of the map
   std::map<SessionId, Probe> probes;
+  std::set<SessionId> given_up;     // by the peer, as its record says
   std::set<SessionId> heard_state;  // their first STATE is in
 
   bool own_changed = true;

@@ -119,6 +119,7 @@ void Mesh::Body::take_record(Link& link, wire::MapRecord& record, Now now) {
   switch (map.take(std::move(record), now.steady)) {
     case Map::Taken::New:
       floods[node] = link.id();
+      note_listed(*map.find(node), node != link.peer().node_id);
       note_announced(*map.find(node), now);
       own_changed = true;
       break;
@@ -132,6 +133,19 @@ void Mesh::Body::take_record(Link& link, wire::MapRecord& record, Now now) {
       break;
     case Map::Taken::Known:
       break;
+  }
+}
+
+// A neighbour that no longer lists this node, and says so over others, has given the link up.
+void Mesh::Body::note_listed(const wire::MapRecord& record, bool by_others) {
+  Link* const link = links.live(record.node_id);
+  if (link == nullptr) return;
+  const bool listed = std::any_of(record.neighbours.begin(), record.neighbours.end(),
+                                  [&](const auto& one) { return one.node_id == options.node_id; });
+  if (listed) {
+    link->set_listed();
+  } else if (link->listed() && by_others) {
+    given_up.insert(link->id());
   }
 }
 

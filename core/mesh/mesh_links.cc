@@ -194,6 +194,11 @@ void Mesh::Body::tick_links(Now now, Actions& out) {
       membership.set_stuck(link->info().address, link->stuck(), now.steady);
     }
   }
+  for (const SessionId id : std::exchange(given_up, {})) {
+    if (links.find(id) != nullptr) {
+      over.emplace_back(id, Error{Errc::Closed, "mesh: the peer has given the link up"});
+    }
+  }
   for (const auto& [id, why] : over) {
     close(id, why, now, out);
     out.push_back(HangUp{id, why});

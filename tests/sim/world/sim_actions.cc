@@ -132,7 +132,8 @@ store::Command SimNode::command_for(mesh::WriteCopy& action) {
       world_.copied += events.size();
       for (const auto& [seq, id] : events) world_.note_stored(log, seq, id);
     }
-    world_.expect(no || no.error().code != Errc::Invalid,
+    // What follows a write that failed is not where the copy stands.
+    world_.expect(no || no.error().code != Errc::Invalid || was_full_,
                   id_of(index_) + (no ? "" : " is refused a write: " + no.error().message));
     mesh_->on_written(token, no, world_.now(index_), out_);
   };

@@ -43,7 +43,10 @@ class SimNode : private StoreListener, private Clock {
   void publish(const std::string& topic, std::size_t count = 1, std::size_t bytes = 100);
   DiskImage backup() const { return store_.image(); }
   void restore(const DiskImage& image) { store_.put(image); }
-  void set_full(bool full) { store_.set_full(full); }
+  void set_full(bool full) {
+    was_full_ = was_full_ || full;
+    store_.set_full(full);
+  }
   void trim_now(Duration older_than);
 
   // The reader has had these, over all runs.
@@ -117,6 +120,7 @@ class SimNode : private StoreListener, private Clock {
   std::uint64_t run_ = 0;
   std::vector<store::Command> queue_;
   bool committing_ = false;
+  bool was_full_ = false;
   std::optional<TimePoint> scheduled_;
   std::uint64_t tends_ = 0;                           // the newest tend() that is to come
   mesh::Actions out_;                                 // from what the store says

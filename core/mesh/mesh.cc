@@ -232,6 +232,8 @@ MeshStatus Mesh::status() const {
                    .round_trip = link.round_trip().value_or(Duration(0)),
                    .rate_bytes = link.pace().rate(),
                    .in_flight_bytes = link.pace().in_flight(),
+                   .received_bytes = link.held_bytes(),
+                   .read_bytes = body_->serving.read_bytes(id),
                    .wants = body_->serving.wants(id)};
     body_->serving.add_backlog(id, one.backlog);
     status.links.push_back(std::move(one));

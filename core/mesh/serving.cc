@@ -44,6 +44,7 @@ void Serving::erase(Session& session, std::uint64_t number) {
     questions_.erase(want.asked);
     --session.reads;
   }
+  session.held -= want.held;
   session.by_log.erase({want.log, want.want.kind});
   upto_due_.erase({want.session, number});
   const auto list = by_log_.find(want.log);
@@ -172,6 +173,11 @@ std::map<std::uint32_t, std::uint64_t> Serving::pins() const {
     }
   }
   return pins;
+}
+
+std::uint64_t Serving::read_bytes(SessionId id) const {
+  const auto session = sessions_.find(id);
+  return session == sessions_.end() ? 0 : session->second.held;
 }
 
 std::size_t Serving::wants(SessionId id) const {

@@ -45,6 +45,7 @@ struct Served {
   std::vector<std::uint32_t> indices;
   std::size_t next = 0;
   std::uint64_t upto = 0;  // where the batch ends
+  std::uint64_t held = 0;  // bytes of batch and packed, as counted in the session
   std::vector<Gap> gaps;   // to be told before what passes them
   std::string packed;      // of a large event on its way in parts
   std::size_t offset = 0;
@@ -56,6 +57,9 @@ class Serving {
   struct Options {
     std::size_t wants_per_peer_max = 65'536;
     std::size_t reads_per_peer_max = 4;
+    // Read for a peer and not sent yet: then no more is read of low priority.  Twice and three
+    // times as much: of normal and of high priority.
+    std::uint64_t read_bytes_max = 1 << 20;
     Duration upto_every = std::chrono::seconds(2);  // of a log that grows by what does not match
   };
   // `logs` and `links` outlive the object.
@@ -97,6 +101,8 @@ class Serving {
     return std::exchange(forks_, {});
   }
   std::size_t wants(SessionId session) const;
+  // Read for the peer and not sent yet.
+  std::uint64_t read_bytes(SessionId session) const;
   void add_backlog(SessionId session, std::uint64_t (&backlog)[3]) const;
   void set_first_token(Token token) { next_token_ = token; }
 
@@ -107,12 +113,16 @@ class Serving {
     std::map<std::pair<std::uint32_t, wire::WantKind>, std::uint64_t> by_log;
     std::map<Rank, std::uint64_t> ready;
     std::size_t reads = 0;
+    std::uint64_t held = 0;  // bytes read and not sent
   };
 
   int rank(const Log& log, const Served& want) const;
   void make_ready(Session& session, Served& want);
   void unready(Session& session, Served& want);
   void erase(Session& session, std::uint64_t number);
+  // To be called when a batch has come or gone.
+  static void count(Session& session, Served& want);
+  bool may_read(const Session& session, int rank) const;
   // Up to where the want can be served now; empty: not from where it stands.
   std::optional<std::uint64_t> limit(const Log& log, const Served& want) const;
 

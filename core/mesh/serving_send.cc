@@ -36,13 +36,15 @@ bool Serving::pump(Link& link, Session& session, TimePoint now, Actions& out) {
     if (room == 0) return false;
     Served& want = session.wants[i->second];
     const bool must_read = want.located && want.next >= want.indices.size() && want.packed.empty();
-    if (must_read && session.reads >= options_.reads_per_peer_max) {
+    if (must_read && !may_read(session, std::get<int>(i->first))) {
       ++i;
       continue;
     }
     unready(session, want);
     const std::uint64_t number = want.want.number;
-    switch (serve(link, session, want, now, out)) {
+    const Step step = serve(link, session, want, now, out);
+    count(session, want);
+    switch (step) {
       case Step::Sent:
         make_ready(session, want);
         return true;
@@ -55,6 +57,18 @@ bool Serving::pump(Link& link, Session& session, TimePoint now, Actions& out) {
     }
   }
   return false;
+}
+
+bool Serving::may_read(const Session& session, int rank) const {
+  const auto shares = static_cast<std::uint64_t>(3 - std::clamp(rank, 0, 2));
+  return session.reads < options_.reads_per_peer_max &&
+         session.held < shares * options_.read_bytes_max;
+}
+
+void Serving::count(Session& session, Served& want) {
+  const std::uint64_t held = (want.batch ? want.batch->bytes() : 0) + want.packed.size();
+  session.held += held - want.held;
+  want.held = held;
 }
 
 Serving::Step Serving::serve(Link& link, Session& session, Served& want, TimePoint now,
@@ -176,6 +190,9 @@ bool Serving::on_read(Token token, Result<ReadResult>& read, TimePoint now, Acti
     return true;
   }
   take_read(*log, want, *read);
+  if (want.blocked) want.indices.clear();
+  if (want.indices.empty()) want.batch.reset();
+  count(session, want);
   const bool nothing = want.next >= want.indices.size() && want.upto <= want.sent;
   if (nothing && want.want.kind == WantKind::Repair) {
     want.over = true;  // what is missing here too

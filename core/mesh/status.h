@@ -19,6 +19,8 @@ struct LinkStatus {
   Duration round_trip{};
   std::uint64_t rate_bytes = 0;  // per second, as measured while there was enough to send
   std::uint64_t in_flight_bytes = 0;
+  std::uint64_t received_bytes = 0;      // that are not stored yet
+  std::uint64_t read_bytes = 0;          // for the peer, not sent yet
   std::uint64_t wants = 0;               // served to the peer
   std::uint64_t backlog[3] = {0, 0, 0};  // positions not sent yet, by priority, high first
 };

@@ -103,6 +103,8 @@ class SimNode : private StoreListener, private Clock {
 
   // sim_readers.cc
   void load_readers();
+  void make(mesh::Interest interest);
+  void make_later(std::uint64_t id, Duration in);
   bool put_consumer(const mesh::Interest& interest);
   void read_touched();
   void read(std::uint64_t reader, std::uint32_t log);

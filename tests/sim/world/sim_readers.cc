@@ -31,10 +31,7 @@ void SimNode::load_readers() {
     }
     interest.cursors.insert(record.cursors.begin(), record.cursors.end());
   }
-  for (const auto& [id, interest] : std::map(std::exchange(wishes_, {}))) {
-    if (!put_consumer(interest)) wishes_[id] = interest;
-    readers_[id] = interest;
-  }
+  for (const auto& [id, wish] : wishes_) make_later(id, Duration(1));
 }
 
 bool SimNode::put_consumer(const mesh::Interest& interest) {
@@ -57,6 +54,11 @@ void SimNode::subscribe(std::uint64_t id, std::vector<std::string> filters, wire
   mesh::Interest interest{
       .id = id, .name = std::to_string(id), .durable = true, .filters = {}, .cursors = {}};
   for (std::string& filter : filters) interest.filters.push_back({std::move(filter), from});
+  make(std::move(interest));
+}
+
+void SimNode::make(mesh::Interest interest) {
+  const std::uint64_t id = interest.id;
   if (up() && put_consumer(interest)) {
     if (const auto before = readers_.find(id); before != readers_.end()) {
       interest.cursors = before->second.cursors;
@@ -68,9 +70,13 @@ void SimNode::subscribe(std::uint64_t id, std::vector<std::string> filters, wire
     return;
   }
   wishes_[id] = std::move(interest);
-  if (!up()) return;
-  world_.at(kAgain, [this, id, run = run_, filters, from] {
-    if (run == run_ && wishes_.erase(id) > 0) subscribe(id, filters, from);
+  if (up()) make_later(id, kAgain);
+}
+
+void SimNode::make_later(std::uint64_t id, Duration in) {
+  world_.at(in, [this, id, run = run_] {
+    if (run != run_) return;
+    if (auto wish = wishes_.extract(id)) make(std::move(wish.mapped()));
   });
 }
 

@@ -14,6 +14,9 @@ namespace {
 
 constexpr WallTime kDay{std::chrono::sys_days{std::chrono::year(2026) / 11 / 24}};
 
+// Frames, from one look at the memory of who got one to the next.
+constexpr std::uint64_t kMemoryEvery = 32;
+
 bool is_chatter(const wire::LinkFrame& frame) {
   return !std::holds_alternative<wire::Ping>(frame) && !std::holds_alternative<wire::Pong>(frame);
 }
@@ -275,6 +278,7 @@ void World::transmit(SimNode& from, mesh::SessionId session, wire::LinkFrame fra
     const auto still = connections_.find(session);
     if (still == connections_.end() || still->second.dead || nodes_[to]->run() != run) return;
     nodes_[to]->on_frame(session, std::move(*held));
+    if (frames % kMemoryEvery == 0) check_memory(*nodes_[to]);
   });
 }
 
@@ -304,30 +308,6 @@ void World::note_published(const std::string& id, const LogId& log, std::uint64_
   event.log = log;
   event.seq = seq;
   event.acknowledged = true;
-}
-
-void World::check_delivered() {
-  for (const auto& node : nodes_) {
-    if (!node->up()) continue;
-    for (const auto& [reader, interest] : node->readers()) {
-      if (!interest.durable || interest.filters.front().from.at != wire::Begin::At::Seq) continue;
-      for (const auto& [id, event] : published) {
-        if (event.seq < interest.filters.front().from.seq) continue;
-        if (!event.acknowledged || node->delivered(reader).contains(id)) continue;
-        const bool wanted =
-            std::any_of(interest.filters.begin(), interest.filters.end(),
-                        [&](const auto& filter) { return matches(filter.filter, event.topic); });
-        if (!wanted || node->gap_covers(reader, event.log, event.seq)) continue;
-        const bool somewhere = std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& other) {
-          return other->store().has(event.log, event.seq);
-        });
-        // What nobody has cannot be known, after a disk went back.
-        expect(!somewhere,
-               fmt::format("{} ({} {}) never came to reader {} at {}", id, event.log.text(),
-                           event.seq, reader, SimNode::id_of(node->index())));
-      }
-    }
-  }
 }
 
 }  // namespace marram::sim

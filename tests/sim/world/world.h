@@ -7,6 +7,7 @@
 //
 // - no position names two events;
 // - a reader sees a log's events in order;
+// - a peer costs no more than a window of memory in each direction;
 // and, in finish(), when all is healed:
 // - every event that was acknowledged reached every reader that it matches, or a gap says why;
 // - nothing but signs of life is said any more.
@@ -77,6 +78,8 @@ class World {
   bool failed() const { return !failure_.empty(); }
   const std::string& failure() const { return failure_; }
   void check_delivered();
+  // When all had their events, and retention and the store's grace for new copies have passed.
+  void check_nothing_kept();
   // Positions that readers got gaps for, by reason.
   std::map<std::string, std::uint64_t> gaps;
   std::map<std::string, Published> published;  // by id
@@ -95,6 +98,7 @@ class World {
   void send(SimNode& from, const mesh::SendData& data);
   void hang_up(SimNode& from, const mesh::HangUp& hang_up);
   void trace(const std::string& line);
+  void check_memory(SimNode& node);
 
  private:
   struct Task {

@@ -298,9 +298,9 @@ void World::hang_up(SimNode& from, const mesh::HangUp& hang_up) {
 }
 
 void World::note_stored(const LogId& log, std::uint64_t seq, const std::string& id) {
-  const auto [place, is_new] = positions_.emplace(log.text() + " " + std::to_string(seq), id);
-  expect(is_new || place->second == id,
-         fmt::format("{} {} names {} and {}", log.text(), seq, place->second, id));
+  const auto [place, is_new] = positions_[log.text()].emplace(seq, id);
+  if (is_new || place->second == id) return;
+  expect(false, fmt::format("{} {} names {} and {}", log.text(), seq, place->second, id));
 }
 
 void World::note_published(const std::string& id, const LogId& log, std::uint64_t seq) {

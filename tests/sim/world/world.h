@@ -21,6 +21,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/mesh/mesh.h"
@@ -130,7 +131,8 @@ class World {
   std::map<mesh::SessionId, Connection> connections_;
   mesh::SessionId next_session_ = 1;
   std::set<Pair> cut_;
-  std::map<std::string, std::string> positions_;  // "log seq" to id
+  // By log and seq: the id.
+  std::unordered_map<std::string, std::unordered_map<std::uint64_t, std::string>> positions_;
   std::string failure_;
 };
 

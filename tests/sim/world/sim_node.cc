@@ -168,6 +168,7 @@ void SimNode::on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap,
   world_.trace(fmt::format("{} trims {} below {}", id_of(index_), log, first));
   world_.expect(!owed, fmt::format("{} trims {}..{} of log {}, which somebody has not had",
                                    id_of(index_), gap.from, gap.to, log));
+  if (ids_[log].origin == id_of(index_)) world_.note_trimmed(ids_[log], first);
   mesh_->on_trimmed(log, first, world_.now(index_), out_);
 }
 

@@ -132,6 +132,7 @@ class SimNode : private StoreListener, private Clock {
   std::map<std::uint64_t, mesh::Interest> readers_;   // of this run
   std::map<std::uint64_t, std::uint32_t> consumers_;  // durable ones, by reader: their number
   std::map<std::uint64_t, mesh::Interest> wishes_;    // durable readers that are to be made
+  std::map<std::uint64_t, TimePoint> made_;           // readers, over all runs
   std::map<Key, Place> places_;
   std::map<Key, std::uint64_t> last_;  // of this run
   std::map<std::uint64_t, std::set<std::string>> delivered_;

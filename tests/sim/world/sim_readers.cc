@@ -54,6 +54,7 @@ void SimNode::subscribe(std::uint64_t id, std::vector<std::string> filters, wire
   mesh::Interest interest{
       .id = id, .name = std::to_string(id), .durable = true, .filters = {}, .cursors = {}};
   for (std::string& filter : filters) interest.filters.push_back({std::move(filter), from});
+  made_.emplace(id, world_.time());
   make(std::move(interest));
 }
 
@@ -84,6 +85,7 @@ void SimNode::listen(std::uint64_t id, std::vector<std::string> filters) {
   if (!up()) return;
   mesh::Interest interest{
       .id = id, .name = std::to_string(id), .durable = false, .filters = {}, .cursors = {}};
+  made_.emplace(id, world_.time());
   const wire::Begin from{wire::Begin::At::Time, 0, world_.now(index_).wall};
   for (std::string& filter : filters) interest.filters.push_back({std::move(filter), from});
   readers_[id] = interest;
@@ -163,7 +165,8 @@ void SimNode::take(std::uint64_t reader, const LogRecord& log, const ReadResult&
 void SimNode::take_gap(std::uint64_t reader, const LogRecord& log, const Gap& gap) {
   gaps_[reader][log.id.text()].push_back(gap);
   gap_positions_[reader] += gap.to - gap.from + 1;
-  world_.gaps[gap.reason] += gap.to - gap.from + 1;
+  const std::uint64_t before = world_.trimmed_by(log.id, made_[reader]);
+  if (before < gap.to) world_.gaps[gap.reason] += gap.to - std::max(gap.from - 1, before);
   world_.trace(fmt::format("{} reader {} gap {} {}..{} {}", id_of(index_), reader, log.id.text(),
                            gap.from, gap.to, gap.reason));
 }

@@ -303,6 +303,20 @@ void World::note_stored(const LogId& log, std::uint64_t seq, const std::string& 
   expect(false, fmt::format("{} {} names {} and {}", log.text(), seq, place->second, id));
 }
 
+void World::note_trimmed(const LogId& log, std::uint64_t first) {
+  trims_[log.text()].emplace_back(now_, first);
+}
+
+std::uint64_t World::trimmed_by(const LogId& log, TimePoint time) const {
+  std::uint64_t upto = 0;
+  const auto trims = trims_.find(log.text());
+  if (trims == trims_.end()) return 0;
+  for (const auto& [at, first] : trims->second) {
+    if (at < time) upto = std::max(upto, first - 1);
+  }
+  return upto;
+}
+
 void World::note_published(const std::string& id, const LogId& log, std::uint64_t seq) {
   Published& event = published[id];
   event.log = log;

@@ -81,7 +81,8 @@ class World {
   void check_delivered();
   // When all had their events, and retention and the store's grace for new copies have passed.
   void check_nothing_kept();
-  // Positions that readers got gaps for, by reason.
+  // Positions that readers got gaps for, by reason; not what its origin had trimmed before there
+  // was the reader.
   std::map<std::string, std::uint64_t> gaps;
   std::map<std::string, Published> published;  // by id
   // Events that crossed a connection, and those that were stored by it.
@@ -93,6 +94,9 @@ class World {
 
   // --- for nodes ---
   void note_stored(const LogId& log, std::uint64_t seq, const std::string& id);
+  void note_trimmed(const LogId& log, std::uint64_t first);
+  // Up to where the origin had trimmed the log by then.
+  std::uint64_t trimmed_by(const LogId& log, TimePoint time) const;
   void note_published(const std::string& id, const LogId& log, std::uint64_t seq);
   void dial(SimNode& from, const mesh::Dial& dial);
   void send(SimNode& from, mesh::SessionId session, wire::LinkFrame frame);
@@ -133,6 +137,8 @@ class World {
   std::set<Pair> cut_;
   // By log and seq: the id.
   std::unordered_map<std::string, std::unordered_map<std::uint64_t, std::string>> positions_;
+  // By log: when, and what was the first after it.
+  std::map<std::string, std::vector<std::pair<TimePoint, std::uint64_t>>> trims_;
   std::string failure_;
 };
 

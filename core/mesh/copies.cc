@@ -1,7 +1,6 @@
 #include "core/mesh/copies.h"
 
 #include <algorithm>
-#include <charconv>
 
 namespace marram::mesh {
 
@@ -14,16 +13,7 @@ bool asks_same(const Request& request, bool all, const std::vector<std::string>&
   return request.all == all && (all || request.filters == filters);
 }
 
-constexpr Duration kOlderWait = std::chrono::seconds(30);
 constexpr Duration kHaveComes = std::chrono::seconds(5);
-constexpr Duration kLookAgain = std::chrono::milliseconds(50);
-
-// Of the run that wrote the log.
-std::uint64_t start_number(const LogId& id) {
-  std::uint64_t number = 0;
-  std::from_chars(id.epoch.data(), id.epoch.data() + id.epoch.size(), number);
-  return number;
-}
 
 // Whether the main want is for every event.
 bool asks_all(const Log& log, const Fetch& f) {
@@ -152,7 +142,7 @@ void Copies::plan_main(Log& log, Fetch& f, Now now, Actions& out) {
   }
   if (link == nullptr) {
     stop(f, f.main, out);
-    return wait_in_hole(log, f, next, false, now, out);
+    return wait_in_hole(log, f, {false, next}, now, out);
   }
   f.hole.reset();
   if (f.main && f.main->session == link->id() && asks_same(*f.main, all, f.need.filters) &&
@@ -339,7 +329,7 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
       f.lack->start = f.lack->from.seq;
     } else if (log.backfill && f.writes.empty()) {  // nobody needs it any more
       CopyWrite end{.log = log.id, .after = f.taken, .upto = f.taken, .end_backfill = true};
-      write(log, f, std::move(end), 0, 0, out);
+      write(log, f, std::move(end), {}, out);
     }
   }
   if (!f.lack) {
@@ -357,7 +347,7 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   if (link == nullptr) {
     if (f.backfill && f.backfill->known) f.lack->from = {Begin::At::Seq, f.backfill->taken + 1, {}};
     stop(f, f.backfill, out);
-    return wait_in_hole(log, f, next, true, now, out);
+    return wait_in_hole(log, f, {true, next}, now, out);
   }
   f.low_hole.reset();
   if (f.backfill && f.backfill->session == link->id()) return;
@@ -374,78 +364,6 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   request.known = request.from.at == Begin::At::Seq;
   request.taken = request.known ? request.from.seq - 1 : 0;
   ask(log, f, std::move(request), *link, out);
-}
-
-// An earlier run of the origin is announced, and its first word is on its way: readers begin
-// with that one.
-bool Copies::waits_for_older(const Log& log, Now now) {
-  if (now.steady - log.heard >= kOlderWait) return false;
-  for (const auto& [index, other] : tables_.logs.all()) {
-    if (other->record || other->id.origin != log.id.origin || other->id.stream != log.id.stream ||
-        start_number(other->id) >= start_number(log.id) || tables_.sources.end(*other) == 0) {
-      continue;
-    }
-    const auto found = fetches_.find(index);
-    if (found == fetches_.end() || !found->second.planned || found->second.main) return true;
-  }
-  return false;
-}
-
-// Says of every reader how far it may read, where that has changed.
-void Copies::tell_readers(Log& log, Fetch& f, Now now, Actions& out) {
-  if (!log.record) return;
-  const Coverage cover = f.writes.empty() ? f.cover : Coverage(*log.record);
-  const auto& backfill = log.backfill;
-  // What others have of a closed log comes before what its origin wrote afterwards: readers
-  // hold the newer logs back as long as this one has a limit.
-  const bool more_to_come = log.closed && log.record->head < tables_.sources.end(log);
-  std::map<std::uint64_t, Fetch::Told> kept;
-  for (const ReaderNeed& reader : f.need.readers) {
-    std::uint64_t start = 1;
-    std::uint64_t from = 1;
-    bool timed = false;
-    for (const FilterStart& filter : reader.filters) {
-      const std::uint64_t has = cover.from(filter.filter);
-      from = std::max(from, has);
-      const bool at_seq = reader.cursor || filter.from.at == Begin::At::Seq;
-      if (at_seq) {
-        start = reader.cursor ? *reader.cursor + 1 : std::max(start, filter.from.seq);
-      } else if (has != Coverage::kNever && (filter.from.at == Begin::At::Head ||
-                                             f.cover.since(filter.filter, filter.from.time))) {
-        timed = true;
-      } else {
-        from = Coverage::kNever;
-      }
-    }
-    if (timed && !reader.cursor && from != Coverage::kNever) start = std::max(start, from);
-    const auto before = f.told.find(reader.interest);
-    Fetch::Told told;
-    if (before == f.told.end() && waits_for_older(log, now)) {
-      again(log, now.steady + kLookAgain);
-      continue;
-    }
-    if (from <= start) {
-      told = {start - 1, more_to_come ? std::max(log.record->head, start - 1) : Readable::kNoLimit};
-    } else if (backfill && backfill->from <= start && from <= backfill->to + 1) {
-      told = {start - 1, backfill->upto};
-    } else {
-      if (before != f.told.end()) kept[reader.interest] = before->second;
-      continue;
-    }
-    if (before != f.told.end()) {
-      // A reader that began stays where it began.
-      told.after = before->second.after;
-      if (before->second.upto == Readable::kNoLimit && told.upto == Readable::kNoLimit) {
-        kept[reader.interest] = before->second;
-        continue;
-      }
-    }
-    if (before == f.told.end() || !(before->second == told)) {
-      out.push_back(Readable{reader.interest, log.record->no, told.after, told.upto});
-    }
-    kept[reader.interest] = told;
-  }
-  f.told = std::move(kept);
 }
 
 std::string Copies::upstream_of(const Log& log) const {

@@ -101,6 +101,18 @@ class Copies {
     std::uint64_t upto = 0;
     std::unique_ptr<EventBatch> batch;
     std::uint64_t bytes = 0;
+    std::vector<Gap> gaps = {};  // told before it
+  };
+  // The session that a write comes from, and what it takes of its window.
+  struct From {
+    SessionId session = 0;
+    std::uint64_t bytes = 0;
+  };
+  // What is not there: of the copy, or below it in what is filled in.
+  struct Missing {
+    bool below = false;
+    std::uint64_t from = 0;
+    std::optional<std::uint64_t> to = {};  // told as a gap up to there
   };
   struct Found {
     Log* log = nullptr;
@@ -121,20 +133,19 @@ class Copies {
   void stop(Fetch& f, std::optional<Request>& request, Actions& out);
   void release_others(Log& log, Fetch& f, Now now, Actions& out);
   void release_all(Log& log, Fetch& f, Actions& out);
+  void again(const Log& log, TimePoint at);
+
+  // copies_readers.cc: what may be read
   bool waits_for_older(const Log& log, Now now);
   void tell_readers(Log& log, Fetch& f, Now now, Actions& out);
-  void again(const Log& log, TimePoint at);
 
   // copies_take.cc: what comes
   Found find(const Link& link, std::uint64_t number);
   Status take(Link& link, Found found, Answer answer, Now now, Actions& out);
-  Status check(Answer& answer, const Request& request, std::vector<Gap>& gaps) const;
-  void write(Log& log, Fetch& f, CopyWrite write, SessionId session, std::uint64_t bytes,
-             Actions& out);
-  void take_main(Link& link, Found found, Answer answer, std::vector<Gap> gaps, TimePoint now,
-                 Actions& out);
-  void take_below(Link& link, Found found, Answer answer, std::vector<Gap> gaps, TimePoint now,
-                  Actions& out);
+  Status check(Answer& answer, const Request& request) const;
+  void write(Log& log, Fetch& f, CopyWrite write, From from, Actions& out);
+  void take_main(Link& link, Found found, Answer answer, TimePoint now, Actions& out);
+  void take_below(Link& link, Found found, Answer answer, TimePoint now, Actions& out);
   bool locate_below(Link& link, Found found, const Answer& answer, Actions& out);
   void finish_below(Fetch& f, CopyWrite& write);
   // What the copy becomes with the request's first answer.  False: it stays as it is.
@@ -151,12 +162,10 @@ class Copies {
                  TimePoint now);
   bool keeps_waiting(const Log& log, const std::optional<Fetch::Waits>& waits,
                      std::uint64_t position, const Link* link, TimePoint now);
-  void ask_repair(Log& log, Fetch& f, Link& link, std::optional<std::uint64_t> gap_to, bool below,
-                  Actions& out);
+  void ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, Actions& out);
   void check_repair(Log& log, Fetch& f, Now now, Actions& out);
-  void wait_in_hole(Log& log, Fetch& f, std::uint64_t position, bool below, Now now, Actions& out);
-  void record_lost(Log& log, Fetch& f, std::uint64_t from, std::uint64_t to, bool below,
-                   Actions& out);
+  void wait_in_hole(Log& log, Fetch& f, const Missing& missing, Now now, Actions& out);
+  void record_lost(Log& log, Fetch& f, const Missing& missing, Actions& out);
 
   Options options_;
   Tables tables_;

@@ -50,13 +50,12 @@ bool Copies::keeps_waiting(const Log& log, const std::optional<Fetch::Waits>& wa
   return true;
 }
 
-void Copies::ask_repair(Log& log, Fetch& f, Link& link, std::optional<std::uint64_t> gap_to,
-                        bool below, Actions& out) {
+void Copies::ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, Actions& out) {
   stop(f, f.repair, out);
   Request request;
   request.kind = WantKind::Repair;
-  request.below = below;
-  if (below) {
+  request.below = missing.below;
+  if (missing.below) {
     request.all = f.lack->all;
     request.filters = f.lack->filters;
     request.from = f.lack->from;
@@ -68,10 +67,10 @@ void Copies::ask_repair(Log& log, Fetch& f, Link& link, std::optional<std::uint6
     if (!request.all) request.filters = f.cover.names();
     request.from = {Begin::At::Seq, f.taken + 1, {}};
   }
-  if (gap_to) {
+  if (missing.to) {
     f.gap_hold = true;
     auto& asked = f.asked[link.peer().node_id];
-    asked = std::max(asked, *gap_to);
+    asked = std::max(asked, *missing.to);
   }
   ask(log, f, std::move(request), link, out);
 }
@@ -115,12 +114,13 @@ void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
       std::max(*f.ahead, upstream->last_data()) + std::max(options_.repair_after, trips);
   if (now.steady < due) return again(log, due);
   f.ahead.reset();
-  ask_repair(log, f, *better, {}, false, out);
+  ask_repair(log, f, *better, {}, out);
 }
 
 // Nobody who can be reached has what is needed next.
-void Copies::wait_in_hole(Log& log, Fetch& f, std::uint64_t position, bool below, Now now,
-                          Actions& out) {
+void Copies::wait_in_hole(Log& log, Fetch& f, const Missing& missing, Now now, Actions& out) {
+  const bool below = missing.below;
+  const std::uint64_t position = missing.from;
   auto& since = below ? f.low_hole : f.hole;
   const std::uint64_t end = below ? f.lack->to : tables_.sources.end(log);
   const bool origin_speaks = log.own;  // and the log is closed
@@ -146,12 +146,14 @@ void Copies::wait_in_hole(Log& log, Fetch& f, std::uint64_t position, bool below
     if (have.first <= have.upto && have.upto >= position) to = std::min(to, have.first - 1);
   }
   since.reset();
-  if (to >= position) record_lost(log, f, position, to, below, out);
+  if (to >= position) record_lost(log, f, {below, position, to}, out);
   again(log, TimePoint());
 }
 
-void Copies::record_lost(Log& log, Fetch& f, std::uint64_t from, std::uint64_t to, bool below,
-                         Actions& out) {
+void Copies::record_lost(Log& log, Fetch& f, const Missing& missing, Actions& out) {
+  const bool below = missing.below;
+  const std::uint64_t from = missing.from;
+  const std::uint64_t to = *missing.to;
   CopyWrite lost{.log = log.id, .durability = log.durability, .backfill = below, .upto = to};
   // What its origin has no more, and once had, it trimmed.
   const bool trimmed = log.own && below && log.record && to < log.record->first;
@@ -168,7 +170,7 @@ void Copies::record_lost(Log& log, Fetch& f, std::uint64_t from, std::uint64_t t
     }
     f.lack->from = {Begin::At::Seq, to + 1, {}};
     if (to == f.lack->to) finish_below(f, lost);
-    return write(log, f, std::move(lost), 0, 0, out);
+    return write(log, f, std::move(lost), {}, out);
   }
   if (!f.begun) {
     f.begun = true;
@@ -179,7 +181,7 @@ void Copies::record_lost(Log& log, Fetch& f, std::uint64_t from, std::uint64_t t
   }
   lost.after = f.taken;
   f.taken = to;
-  write(log, f, std::move(lost), 0, 0, out);
+  write(log, f, std::move(lost), {}, out);
 }
 
 void Copies::holes(std::vector<HoleStatus>& out) const {

@@ -106,13 +106,13 @@ Status Copies::on_part(Link& link, wire::Part part, std::uint64_t bytes, Now now
   if (whole.bytes.size() < whole.total) return {};
   auto batch = std::make_unique<EventBatch>();
   if (auto status = decoder_.unpack_event(whole.bytes, *batch); !status) return status;
-  Answer answer{whole.after, whole.upto, std::move(batch), 0};
+  Answer answer{.after = whole.after, .upto = whole.upto, .batch = std::move(batch)};
   whole = {};
   return take(link, found, std::move(answer), now, out);
 }
 
 // Events in order and within the answer; those that this node cannot keep are gaps.
-Status Copies::check(Answer& answer, const Request& request, std::vector<Gap>& gaps) const {
+Status Copies::check(Answer& answer, const Request& request) const {
   std::uint64_t last = answer.after;
   bool ok = answer.after <= answer.upto && answer.upto <= wire::kSeqMax;
   bool refused = false;
@@ -135,25 +135,26 @@ Status Copies::check(Answer& answer, const Request& request, std::vector<Gap>& g
     if (status) {
       kept->add(event, event.time, ids);
     } else {
-      gaps.push_back({0, seq, seq, std::string(name(status.error().code))});
+      answer.gaps.push_back({0, seq, seq, std::string(name(status.error().code))});
     }
   }
   answer.batch = std::move(kept);
-  std::sort(gaps.begin(), gaps.end(), [](const Gap& a, const Gap& b) { return a.from < b.from; });
+  std::sort(answer.gaps.begin(), answer.gaps.end(),
+            [](const Gap& a, const Gap& b) { return a.from < b.from; });
   return {};
 }
 
 Status Copies::take(Link& link, Found found, Answer answer, Now now, Actions& out) {
   Request& request = *found.request;
   request.heard = now.steady;
-  std::vector<Gap> gaps = part_of(request.gaps, answer.after, answer.upto);
+  answer.gaps = part_of(request.gaps, answer.after, answer.upto);
   std::erase_if(request.gaps, [&](const Gap& gap) { return gap.to <= answer.upto; });
-  if (auto status = check(answer, request, gaps); !status) return status;
+  if (auto status = check(answer, request); !status) return status;
   const bool below = request.below || request.kind == WantKind::Backfill;
   if (below) {
-    take_below(link, found, std::move(answer), std::move(gaps), now.steady, out);
+    take_below(link, found, std::move(answer), now.steady, out);
   } else {
-    take_main(link, found, std::move(answer), std::move(gaps), now.steady, out);
+    take_main(link, found, std::move(answer), now.steady, out);
   }
   return {};
 }
@@ -174,9 +175,9 @@ bool Copies::apply(Fetch& f, Request& request, CopyWrite& write) {
   return true;
 }
 
-void Copies::take_main(Link& link, Found found, Answer answer, std::vector<Gap> gaps, TimePoint now,
-                       Actions& out) {
+void Copies::take_main(Link& link, Found found, Answer answer, TimePoint now, Actions& out) {
   auto& [log, f, request] = found;
+  std::vector<Gap> gaps = std::move(answer.gaps);
   CopyWrite next{.log = log->id, .durability = log->durability};
   bool changes = false;
   if (!f->begun) {
@@ -228,14 +229,14 @@ void Copies::take_main(Link& link, Found found, Answer answer, std::vector<Gap> 
   const bool moved = upto > f->taken;
   f->taken = upto;
   if (moved || changes) {
-    write(*log, *f, std::move(next), link.id(), answer.bytes, out);
+    write(*log, *f, std::move(next), {link.id(), answer.bytes}, out);
   } else {
     link.release(answer.bytes);
   }
   if (first || other != nullptr || changes) again(*log, TimePoint());
   if (other != nullptr) {
     stop(*f, f->main, out);
-    ask_repair(*log, *f, *other, gap_to, false, out);
+    ask_repair(*log, *f, *other, {.below = false, .to = gap_to}, out);
   } else if (waits) {
     stop(*f, f->main, out);
     again(*log, TimePoint());
@@ -256,13 +257,12 @@ bool Copies::locate_below(Link& link, Found found, const Answer& answer, Actions
   CopyWrite nothing{.log = log->id, .after = f->taken, .upto = f->taken};
   finish_below(*f, nothing);
   nothing.end_backfill = false;
-  write(*log, *f, std::move(nothing), link.id(), answer.bytes, out);
+  write(*log, *f, std::move(nothing), {link.id(), answer.bytes}, out);
   again(*log, TimePoint());
   return false;
 }
 
-void Copies::take_below(Link& link, Found found, Answer answer, std::vector<Gap> gaps,
-                        TimePoint now, Actions& out) {
+void Copies::take_below(Link& link, Found found, Answer answer, TimePoint now, Actions& out) {
   auto& [log, f, request] = found;
   if (!f->lack || !locate_below(link, found, answer, out)) return;
   request->answered = true;
@@ -277,7 +277,7 @@ void Copies::take_below(Link& link, Found found, Answer answer, std::vector<Gap>
   Link* other = nullptr;
   bool waits = false;
   std::uint64_t gap_to = 0;
-  gaps = part_of(gaps, taken, upto);
+  std::vector<Gap> gaps = part_of(answer.gaps, taken, upto);
   for (Gap& gap : gaps) {
     if (request->kind == WantKind::Repair) break;
     other = other_source(*log, *f, *request, gap.from, gap.to);
@@ -303,7 +303,7 @@ void Copies::take_below(Link& link, Found found, Answer answer, std::vector<Gap>
   const bool ends = upto == request->to;
   if (ends) finish_below(*f, next);
   if (upto > taken || next.begin_backfill) {
-    write(*log, *f, std::move(next), link.id(), answer.bytes, out);
+    write(*log, *f, std::move(next), {link.id(), answer.bytes}, out);
   } else {
     link.release(answer.bytes);
   }
@@ -311,7 +311,7 @@ void Copies::take_below(Link& link, Found found, Answer answer, std::vector<Gap>
   if (other == nullptr && !waits) return;
   stop(*f, f->backfill, out);
   if (waits) return again(*log, TimePoint());
-  ask_repair(*log, *f, *other, gap_to, true, out);
+  ask_repair(*log, *f, *other, {.below = true, .to = gap_to}, out);
 }
 
 void Copies::finish_below(Fetch& f, CopyWrite& write) {
@@ -331,11 +331,10 @@ void Copies::finish_below(Fetch& f, CopyWrite& write) {
   f.lack.reset();
 }
 
-void Copies::write(Log& log, Fetch& f, CopyWrite write, SessionId session, std::uint64_t bytes,
-                   Actions& out) {
+void Copies::write(Log& log, Fetch& f, CopyWrite write, From from, Actions& out) {
   for (const Gap& gap : write.gaps) gaps_[gap.reason] += gap.to - gap.from + 1;
   const Token token = next_token_++;
-  f.writes.push_back({token, session, bytes, write.backfill, false});
+  f.writes.push_back({token, from.session, from.bytes, write.backfill, false});
   writes_[token] = log.index;
   out.push_back(WriteCopy{token, std::move(write)});
 }

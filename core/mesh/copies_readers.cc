@@ -1,0 +1,96 @@
+#include <algorithm>
+#include <charconv>
+
+#include "core/mesh/copies.h"
+
+namespace marram::mesh {
+
+namespace {
+
+using wire::Begin;
+
+constexpr Duration kOlderWait = std::chrono::seconds(30);
+constexpr Duration kLookAgain = std::chrono::milliseconds(50);
+
+// Of the run that wrote the log.
+std::uint64_t start_number(const LogId& id) {
+  std::uint64_t number = 0;
+  std::from_chars(id.epoch.data(), id.epoch.data() + id.epoch.size(), number);
+  return number;
+}
+
+}  // namespace
+
+// An earlier run of the origin is announced, and its first word is on its way: readers begin
+// with that one.
+bool Copies::waits_for_older(const Log& log, Now now) {
+  if (now.steady - log.heard >= kOlderWait) return false;
+  for (const auto& [index, other] : tables_.logs.all()) {
+    if (other->record || other->id.origin != log.id.origin || other->id.stream != log.id.stream ||
+        start_number(other->id) >= start_number(log.id) || tables_.sources.end(*other) == 0) {
+      continue;
+    }
+    const auto found = fetches_.find(index);
+    if (found == fetches_.end() || !found->second.planned || found->second.main) return true;
+  }
+  return false;
+}
+
+// Says of every reader how far it may read, where that has changed.
+void Copies::tell_readers(Log& log, Fetch& f, Now now, Actions& out) {
+  if (!log.record) return;
+  const Coverage cover = f.writes.empty() ? f.cover : Coverage(*log.record);
+  const auto& backfill = log.backfill;
+  // What others have of a closed log comes before what its origin wrote afterwards: readers
+  // hold the newer logs back as long as this one has a limit.
+  const bool more_to_come = log.closed && log.record->head < tables_.sources.end(log);
+  std::map<std::uint64_t, Fetch::Told> kept;
+  for (const ReaderNeed& reader : f.need.readers) {
+    std::uint64_t start = 1;
+    std::uint64_t from = 1;
+    bool timed = false;
+    for (const FilterStart& filter : reader.filters) {
+      const std::uint64_t has = cover.from(filter.filter);
+      from = std::max(from, has);
+      const bool at_seq = reader.cursor || filter.from.at == Begin::At::Seq;
+      if (at_seq) {
+        start = reader.cursor ? *reader.cursor + 1 : std::max(start, filter.from.seq);
+      } else if (has != Coverage::kNever && (filter.from.at == Begin::At::Head ||
+                                             f.cover.since(filter.filter, filter.from.time))) {
+        timed = true;
+      } else {
+        from = Coverage::kNever;
+      }
+    }
+    if (timed && !reader.cursor && from != Coverage::kNever) start = std::max(start, from);
+    const auto before = f.told.find(reader.interest);
+    Fetch::Told told;
+    if (before == f.told.end() && waits_for_older(log, now)) {
+      again(log, now.steady + kLookAgain);
+      continue;
+    }
+    if (from <= start) {
+      told = {start - 1, more_to_come ? std::max(log.record->head, start - 1) : Readable::kNoLimit};
+    } else if (backfill && backfill->from <= start && from <= backfill->to + 1) {
+      told = {start - 1, backfill->upto};
+    } else {
+      if (before != f.told.end()) kept[reader.interest] = before->second;
+      continue;
+    }
+    if (before != f.told.end()) {
+      // A reader that began stays where it began.
+      told.after = before->second.after;
+      if (before->second.upto == Readable::kNoLimit && told.upto == Readable::kNoLimit) {
+        kept[reader.interest] = before->second;
+        continue;
+      }
+    }
+    if (before == f.told.end() || !(before->second == told)) {
+      out.push_back(Readable{reader.interest, log.record->no, told.after, told.upto});
+    }
+    kept[reader.interest] = told;
+  }
+  f.told = std::move(kept);
+}
+
+}  // namespace marram::mesh

@@ -319,7 +319,10 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   if (now.steady < f.retry_at || !f.begun) return;
   if (!f.lack) {
     f.lack = find_lack(log, f);
-    if (f.lack && log.backfill && log.backfill->to >= f.lack->to) {  // one that was under way
+    // One that was under way is gone on with; not one whose end is being written.
+    const bool stands = log.backfill && std::none_of(f.writes.begin(), f.writes.end(),
+                                                     [](auto& one) { return one.backfill; });
+    if (f.lack && stands && log.backfill->to >= f.lack->to) {
       const BackfillRecord& was = *log.backfill;
       f.lack = Lack{{Begin::At::Seq, was.upto + 1, {}}, was.to, was.all, was.filters};
       f.lack->start = was.from;

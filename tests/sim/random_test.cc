@@ -27,6 +27,7 @@ struct Faults {
   bool backups = false;  // a node comes back from an older image
   bool joins = false;    // nodes and readers come and go
   bool full = false;     // a disk is full for a while
+  bool jumps = false;    // clocks go forward and back, by up to two days
   std::optional<Duration> retain;
 };
 
@@ -120,9 +121,18 @@ class Schedule {
     } else if (faults_.full && what == 8) {
       world_.node(node).set_full(true);
       world_.at(2s, [this, node] { world_.node(node).set_full(false); });
+    } else if (faults_.jumps && what >= 10) {
+      jump(world_.node(node));
     } else if (faults_.backups && what == 9) {
       images_.emplace_back(node, world_.node(node).backup());
     }
+  }
+
+  void jump(SimNode& node) {
+    const auto most = static_cast<std::uint64_t>(Duration(48h).count());
+    const Duration by(static_cast<std::int64_t>(world_.pick(most)));
+    node.clock_offset += world_.pick(2) == 0 ? by : -by;
+    world_.trace(fmt::format("clock of {} jumps", SimNode::id_of(node.index())));
   }
 
   void crash(std::size_t node) {
@@ -205,8 +215,12 @@ TEST_CASE("a mesh whose nodes crash delivers all, without a gap") {
   run_seeds("a mesh whose nodes crash*", 60, {.cuts = true, .crashes = true});
 }
 
-TEST_CASE("a mesh that nodes and readers join and leave delivers all, without a gap" *
-          doctest::may_fail()) {
+TEST_CASE("a mesh whose clocks jump delivers all, without a gap") {
+  run_seeds("a mesh whose clocks jump*", 40,
+            {.cuts = true, .crashes = true, .joins = true, .jumps = true});
+}
+
+TEST_CASE("a mesh that nodes and readers join and leave delivers all, without a gap") {
   run_seeds("a mesh that nodes and readers*", 100,
             {.cuts = true, .crashes = true, .joins = true, .full = true});
 }

@@ -159,13 +159,13 @@ class Schedule {
     world_.expect(world_.settle(10min), "the mesh does not come to rest");
     world_.check_delivered();
     if (faults_.backups) return;
+    std::string list;
+    for (const auto& [reason, count] : world_.gaps) list += fmt::format(" {} {}", count, reason);
+    world_.expect(world_.gaps.empty(), "gaps where custody holds:" + list);
     if (faults_.retain) {
       world_.run_for(40s);  // new copies are kept for a while
       world_.check_nothing_kept();
     }
-    std::string list;
-    for (const auto& [reason, count] : world_.gaps) list += fmt::format(" {} {}", count, reason);
-    world_.expect(world_.gaps.empty(), "gaps where custody holds:" + list);
     if (faults_.cuts || faults_.crashes || faults_.joins || faults_.full) return;
     world_.expect(world_.crossed == world_.copied,
                   fmt::format("{} events crossed for {} copies", world_.crossed, world_.copied));

@@ -42,7 +42,7 @@ class Member(Node):
         self.config.write_text(
             f'[node]\nname = "{self.name}"\ndata_dir = "{self.data}"\n\n'
             f"[mqtt]\nlisten = [{self.mqtt}]\n\n[mesh]\n"
-            f'listen = ["tcp://127.0.0.1:{self.mesh_port}"]\npeers = {addresses}\n'
+            f"peers = {addresses}\n"
             f"trust = {[member.key for member in trust]}\n\n{more}"
         )
 
@@ -131,8 +131,14 @@ class Whole:
         self.broker.start()
         self.collector = Collector(self.broker.port)
         self.relay = TcpRelay(self.b.mesh_port)
+        # Only b listens, and calls the relay its address: nobody goes past the relay.
         self.a.configure([self.relay.port], [self.b])
-        self.b.configure([], [self.a, self.c])
+        self.b.configure(
+            [],
+            [self.a, self.c],
+            f'listen = ["tcp://127.0.0.1:{self.b.mesh_port}"]\n'
+            f'advertise = ["tcp://127.0.0.1:{self.relay.port}"]\n',
+        )
         self.c.configure(
             [self.b.mesh_port],
             [self.b],

@@ -3,81 +3,19 @@
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
+#include <algorithm>
 #include <ostream>
 
-#include "core/base/quantity.h"
-#include "gateway/cli/scene.h"
+#include "gateway/cli/demo_board.h"
+#include "gateway/cli/mesh_scene.h"
 
 namespace marram::cli {
 
 namespace {
 
-constexpr Duration kDrainWithin = std::chrono::seconds(60);
+using std::chrono::seconds;
 
-// What stands on the screen: a heading, a row a device, a sum.
-class Board {
- public:
-  Board(bool live, std::ostream& out) : live_(live), out_(out) {}
-
-  void say(const std::string& sentence) {
-    clear();
-    fmt::print(out_, "{}  {}\n", elapsed(), sentence);
-    next_ = TimePoint();
-    out_.flush();
-  }
-
-  void show(Scene& scene, bool uplink) {
-    const TimePoint now = Clock::system().now();
-    if (now < next_) return;
-    next_ = now + (live_ ? Duration(200'000) : Duration(2'000'000));
-    const Backlog backlog = scene.backlog();
-    const Sum sum = scene.tally().sum();
-    if (!live_) {
-      fmt::print(out_,
-                 "{}  sent {:>6}  acknowledged {:>6}  delivered {:>6}  backlog {:>6}  "
-                 "oldest {:>4.0f}s\n",
-                 elapsed(), sum.sent, sum.acknowledged, sum.delivered, backlog.events,
-                 backlog.oldest_age_s);
-      out_.flush();
-      return;
-    }
-    clear();
-    line(fmt::format("      node {:<7} uplink {:<7} backlog {:>6} events, oldest {:>4.0f}s",
-                     scene.node_is_up() ? "up" : "KILLED", uplink ? "up" : "CUT", backlog.events,
-                     backlog.oldest_age_s));
-    line(fmt::format("      {:<10} {:>8} {:>13} {:>10}", "device", "sent", "acknowledged",
-                     "delivered"));
-    for (const auto& [name, device] : scene.tally().devices()) {
-      line(fmt::format("      {:<10} {:>8} {:>13} {:>10}", name, device.sent, device.acknowledged,
-                       device.delivered));
-    }
-    line(fmt::format("      {:<10} {:>8} {:>13} {:>10}", "all", sum.sent, sum.acknowledged,
-                     sum.delivered));
-    out_.flush();
-  }
-
-  void clear() {
-    if (lines_ > 0) fmt::print(out_, "\x1b[{}F\x1b[0J", lines_);
-    lines_ = 0;
-  }
-
- private:
-  std::string elapsed() const {
-    const auto seconds =
-        std::chrono::duration_cast<std::chrono::seconds>(Clock::system().now() - start_).count();
-    return fmt::format("{:02}:{:02}", seconds / 60, seconds % 60);
-  }
-  void line(const std::string& text) {
-    out_ << text << '\n';
-    ++lines_;
-  }
-
-  bool live_;
-  std::ostream& out_;
-  TimePoint start_ = Clock::system().now();
-  TimePoint next_{};
-  int lines_ = 0;
-};
+constexpr Duration kDrainWithin = seconds(60);
 
 class Demo {
  public:
@@ -85,13 +23,13 @@ class Demo {
       : options_(options), board_(options.live, out), out_(out) {}
 
   Result<bool> run() {
-    board_.say(fmt::format("starting a node, {}, and {} devices",
-                           options_.broker.empty() ? "a second one as the broker outside"
-                                                   : "an uplink to " + options_.broker,
+    board_.say(fmt::format("starting three nodes, a - b - c, {}, and {} devices",
+                           options_.broker.empty() ? "a fourth as the broker outside"
+                                                   : "an uplink of c to " + options_.broker,
                            options_.devices));
-    auto scene = Scene::open({.broker = options_.broker,
-                              .devices = options_.devices,
-                              .rate_per_s = options_.rate_per_s});
+    auto scene = MeshScene::open({.broker = options_.broker,
+                                  .devices = options_.devices,
+                                  .rate_per_s = options_.rate_per_s});
     if (!scene) return tl::unexpected(scene.error());
     scene_ = std::move(*scene);
     if (auto status = acts(); !status) return tl::unexpected(status.error());
@@ -101,50 +39,81 @@ class Demo {
  private:
   Status acts() {
     if (auto status = scene_->start_devices(); !status) return status;
-    board_.say("devices publish over MQTT, a route hands their readings on");
-    play(std::chrono::seconds(8));
-    uplink_ = false;
-    scene_->cut();
-    board_.say("the uplink is cut: readings are still acknowledged, and kept");
-    play(std::chrono::seconds(10));
-    scene_->kill_node();
-    board_.say("the node is killed with kill -9: devices wait and dial again");
-    play(std::chrono::seconds(3));
-    if (auto status = scene_->start_node(); !status) return status;
-    board_.say("the node is back: devices go on, what was acknowledged is on disk");
-    play(std::chrono::seconds(7));
-    uplink_ = true;
-    scene_->heal();
-    board_.say(
-        "the uplink is healed: the route dials within 30 s, and the backlog drains by itself");
-    play(std::chrono::seconds(8));
-    scene_->stop_devices();
+    board_.say("devices publish over MQTT at a, b carries, a route at c hands on, a reader reads");
+    play(seconds(5));
+    link_is_cut();
+    outside_is_away();
+    if (auto status = b_is_killed(); !status) return status;
+    scene_->uplink().heal();
+    outages_.outside = false;
+    board_.say("the broker outside is back: the route dials within 30 s, its backlog drains");
+    play(seconds(6));
+    scene_->cast().stop_devices();
     board_.say("devices stop when all they sent is acknowledged");
-    return wait_for([&] { return scene_->devices_done(); })
+    return wait_for([&] { return scene_->cast().devices_done(); })
                ? wait_drained()
-               : fail(Errc::TimedOut,
-                      "demo: the node did not acknowledge everything within a minute");
+               : fail(Errc::TimedOut, "demo: a did not acknowledge everything within a minute");
+  }
+
+  void link_is_cut() {
+    scene_->link().cut();
+    outages_.link = true;
+    board_.say("the link a - b is cut: readings are still acknowledged, and a holds them for b");
+    play(seconds(7));
+    scene_->link().heal();
+    outages_.link = false;
+    board_.say("the link is healed: what a held comes over by itself");
+    play(seconds(4));
+  }
+
+  void outside_is_away() {
+    scene_->uplink().cut();
+    outages_.outside = true;
+    board_.say("the broker outside is away: c keeps what it owes the route, its reader reads on");
+    play(seconds(6));
+  }
+
+  Status b_is_killed() {
+    scene_->kill_b();
+    outages_.b = true;
+    board_.say("b is killed with kill -9: a holds for it, devices notice nothing");
+    play(seconds(5));
+    if (auto status = scene_->start_b(); !status) return status;
+    outages_.b = false;
+    board_.say("b is back: it goes on where its disk says");
+    play(seconds(5));
+    return {};
   }
 
   Status wait_drained() {
     const auto drained = [&] {
-      return scene_->tally().sum().lost == 0 && scene_->backlog().events == 0;
+      return scene_->outside().sum().lost == 0 && scene_->read().sum().lost == 0 &&
+             scene_->at_c().owed_to_route == 0;
     };
-    if (wait_for(drained) || scene_->backlog().events == 0) return {};
-    return fail(Errc::TimedOut, fmt::format("demo: {} events did not leave within a minute",
-                                            scene_->backlog().events));
+    if (wait_for(drained)) return {};
+    const std::uint64_t held = scene_->held_at_a();
+    const std::uint64_t owed = scene_->at_c().owed_to_route;
+    if (held + owed == 0) return {};  // what is missing is lost, and the sum says so
+    return fail(Errc::TimedOut,
+                fmt::format("demo: within a minute {} events did not leave a, {} did not leave c",
+                            held, owed));
   }
 
   Result<bool> finale() {
     board_.clear();
     const auto stored = scene_->count_stored();
     if (!stored) return tl::unexpected(stored.error());
-    const Sum sum = scene_->tally().sum();
-    const bool good = sum.sent == *stored && sum.sent == sum.delivered && sum.lost == 0;
-    fmt::print(out_, "\n  sent {} {} stored {} {} delivered {}, lost {}  (delivered twice: {})\n",
-               sum.sent, sum.sent == *stored ? "=" : "!=", *stored,
-               *stored == sum.delivered ? "=" : "!=", sum.delivered, sum.lost, sum.duplicated);
-    return good;
+    const Sum sum = scene_->outside().sum();
+    const Sum read = scene_->read().sum();
+    const auto sign = [](bool equal) { return equal ? "=" : "!="; };
+    fmt::print(out_,
+               "\n  sent {} {} stored {} {} read at c {} {} delivered {}, lost {}  "
+               "(delivered twice: {})\n",
+               sum.sent, sign(sum.sent == *stored), *stored, sign(*stored == read.delivered),
+               read.delivered, sign(read.delivered == sum.delivered), sum.delivered,
+               std::max(sum.lost, read.lost), sum.duplicated);
+    return sum.sent == *stored && sum.sent == read.delivered && sum.sent == sum.delivered &&
+           sum.lost == 0 && read.lost == 0;
   }
 
   void play(Duration length) {
@@ -165,14 +134,14 @@ class Demo {
 
   void step() {
     scene_->poll(std::chrono::milliseconds(50));
-    board_.show(*scene_, uplink_);
+    board_.show(*scene_, outages_);
   }
 
   DemoOptions options_;
-  Board board_;
+  DemoBoard board_;
   std::ostream& out_;
-  std::unique_ptr<Scene> scene_;
-  bool uplink_ = true;
+  std::unique_ptr<MeshScene> scene_;
+  Outages outages_;
 };
 
 }  // namespace

@@ -54,9 +54,10 @@ void add_drill(CLI::App& drill, const std::string& name, const std::string& what
 void add_demo_command(CLI::App& app, Action& chosen) {
   const auto options = std::make_shared<DemoOptions>();
   options->live = ::isatty(STDOUT_FILENO) == 1;
-  CLI::App* demo = app.add_subcommand("demo", "An outage and a kill before your eyes: lost 0");
+  CLI::App* demo =
+      app.add_subcommand("demo", "Outages and a kill in a mesh before your eyes: lost 0");
   demo->add_option("--broker", options->broker,
-                   "mqtt://HOST:PORT of the broker outside (default: a second node)");
+                   "mqtt://HOST:PORT of the broker outside (default: a fourth node)");
   demo->add_option("--devices", options->devices, "So many publish")->capture_default_str();
   demo->add_option("--rate", options->rate_per_s, "Readings a second of each device")
       ->capture_default_str();

@@ -35,17 +35,18 @@ class Drill {
         return tl::unexpected(status.error());
       }
     }
-    if (auto status = wait_for([&] { return scene_->devices_done(); }, "acknowledged"); !status) {
+    if (auto status = wait_for([&] { return scene_->cast().devices_done(); }, "acknowledged");
+        !status) {
       return tl::unexpected(status.error());
     }
     scene_->heal();
     const auto arrived = [&] {
-      return scene_->tally().sum().lost == 0 && scene_->backlog().events == 0;
+      return scene_->cast().tally().sum().lost == 0 && scene_->backlog() == 0;
     };
-    if (auto status = wait_for(arrived, "delivered"); !status && scene_->backlog().events > 0) {
+    if (auto status = wait_for(arrived, "delivered"); !status && scene_->backlog() > 0) {
       return tl::unexpected(status.error());
     }
-    return scene_->tally().sum();
+    return scene_->cast().tally().sum();
   }
 
  private:
@@ -53,7 +54,7 @@ class Drill {
     std::random_device seed;
     std::uniform_int_distribution<std::uint64_t> moment(1, std::max<std::uint64_t>(1, total - 1));
     const std::uint64_t at = moment(seed);
-    const auto reached = [&] { return scene_->tally().sum().acknowledged >= at; };
+    const auto reached = [&] { return scene_->cast().tally().sum().acknowledged >= at; };
     if (auto status = wait_for(reached, "acknowledged"); !status) return status;
     scene_->kill_node();
     return scene_->start_node();
@@ -64,14 +65,14 @@ class Drill {
     const TimePoint until = Clock::system().now() + kPatience;
     while (!condition()) {
       if (Clock::system().now() > until) {
-        const Sum sum = scene_->tally().sum();
+        const Sum sum = scene_->cast().tally().sum();
         return fail(
             Errc::TimedOut,
             fmt::format("drill: not everything was {} within {}: sent {}, acknowledged {}, "
                         "delivered {}",
                         what, duration_text(kPatience), sum.sent, sum.acknowledged, sum.delivered));
       }
-      scene_->poll(std::chrono::milliseconds(5));
+      scene_->cast().poll(std::chrono::milliseconds(5));
     }
     return {};
   }

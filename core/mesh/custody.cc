@@ -223,6 +223,20 @@ std::set<std::uint32_t> Custody::flush(Now now,
   return dirty;
 }
 
+std::set<std::string> Custody::owed() const {
+  std::set<std::string> owed;
+  for (const auto& [key, hold] : holds_) {
+    if (here_.contains(key.first)) continue;
+    for (const auto& [index, acked] : hold.acked) {
+      const Log* const log = logs_.at(index);
+      if (log == nullptr || log->head() <= acked) continue;
+      owed.insert(key.first);
+      break;
+    }
+  }
+  return owed;
+}
+
 void Custody::add_status(std::vector<HoldStatus>& out) const {
   for (const auto& [key, hold] : holds_) {
     HoldStatus status{key.first, key.second, here_.contains(key.first), 0, hold.contact};

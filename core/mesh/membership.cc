@@ -138,7 +138,7 @@ bool Membership::wanted(const Address& address) const {
   if (address.stuck) return true;
   if (!address.node_id.empty() && is_linked(address.node_id)) return false;
   if (address.node_id == options_.node_id) return false;
-  return address.seed || links_ < options_.links_min;
+  return address.seed || links_ < options_.links_min || owed_.contains(address.node_id);
 }
 
 void Membership::on_tick(TimePoint now, Actions& out) {

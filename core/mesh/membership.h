@@ -14,6 +14,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,10 @@ class Membership {
   // Nobody of that name is dialled any more, unless as a seed.
   void forget(const std::string& node_id);
 
+  // Peers for which something is held here, and that are known to live: dialled too, where they
+  // have told of an address.
+  void set_owed(std::set<std::string> owed) { owed_ = std::move(owed); }
+
   void on_tick(TimePoint now, Actions& out);
   std::optional<TimePoint> wake_at() const;
 
@@ -92,6 +97,7 @@ class Membership {
   std::mt19937_64 random_;
   std::map<std::string, Peer> peers_;
   std::map<std::string, Address> addresses_;
+  std::set<std::string> owed_;
   std::size_t links_ = 0;
   TimePoint lonely_at_{};  // from then on others than seeds are dialled too
   TimePoint expire_at_{};

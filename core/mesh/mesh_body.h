@@ -92,6 +92,7 @@ struct Mesh::Body {
   void changed(Log& log, Now now);
   void take_forks(Actions& out);
   void sweep(Now now, Actions& out);
+  void dial_owed(Now now);
   void tick(Now now, Actions& out);
   std::optional<TimePoint> wake_at() const;
 
@@ -132,6 +133,7 @@ struct Mesh::Body {
   std::map<std::uint32_t, std::map<std::string, std::uint64_t>> replicas;  // by log, peer
   std::map<std::uint32_t, TimePoint> empty_since;                          // closed logs
   TimePoint sweep_at{};
+  TimePoint owed_at{};  // looked at again
   TimePoint last_tick{};
   std::uint64_t refused = 0;
   std::uint64_t own_heard = 0;  // own records with a higher number, of late

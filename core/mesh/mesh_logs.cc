@@ -7,6 +7,7 @@ namespace marram::mesh {
 namespace {
 
 constexpr Duration kSweepEvery = std::chrono::minutes(1);
+constexpr Duration kOwedEvery = std::chrono::seconds(1);
 
 const StreamOptions* find_stream(const StreamTable& streams, const std::string& name) {
   for (const StreamOptions& stream : streams.streams()) {
@@ -172,10 +173,20 @@ void Mesh::Body::sweep(Now now, Actions& out) {
   }
 }
 
+// Who was held for here and came back elsewhere waits for what only this node has.
+void Mesh::Body::dial_owed(Now now) {
+  if (now.steady < owed_at) return;
+  owed_at = now.steady + kOwedEvery;
+  std::set<std::string> owed = custody.owed();
+  std::erase_if(owed, [&](const std::string& peer) { return !map.reachable(peer); });
+  membership.set_owed(std::move(owed));
+}
+
 void Mesh::Body::tick(Now now, Actions& out) {
   last_tick = now.steady;
   tick_links(now, out);
   check_probes(now, out);
+  dial_owed(now);
   membership.on_tick(now.steady, out);
   sweep(now, out);
   // Twice: what a log's plan shows may change what this node tells of it, and back.

@@ -65,7 +65,7 @@ Dialler::State Dialler::state() {
 std::optional<Router::Incoming> Dialler::receive() {
   zmq::message_t part;
   if (!socket_.recv(part, zmq::recv_flags::dontwait)) return {};
-  Router::Incoming incoming{{}, std::move(part), true};
+  Router::Incoming incoming{.peer = {}, .frame = std::move(part)};
   bool more = incoming.frame.more();
   incoming.whole = !more;
   while (more) {

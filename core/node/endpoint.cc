@@ -35,7 +35,7 @@ bool is_delivery(const std::string& frame) {
 }  // namespace
 
 Result<std::unique_ptr<Endpoint>> Endpoint::open(Options options, Broker& broker, Store& store) {
-  auto router = Router::bind(options.listen, options.limits.frame_bytes_max);
+  auto router = Router::bind(options.listen, options.limits.frame_bytes_max, options.connections);
   if (!router) return tl::unexpected(router.error());
   return std::unique_ptr<Endpoint>(
       new Endpoint(std::move(options), broker, store, std::move(*router)));
@@ -64,8 +64,10 @@ bool Endpoint::run(TimePoint now) {
   now_ = now;
   bool busy = take_stored();
   if (parked_) retry_parked();
-  busy = read_frames(now) || busy;
+  const bool more = read_frames(now);
+  busy = more || busy;
   broker_.flush();
+  watch(!more && !paused());
   probe(now);
   check_silence(now);
   send_all();
@@ -73,8 +75,10 @@ bool Endpoint::run(TimePoint now) {
 }
 
 std::optional<TimePoint> Endpoint::wake_at() const {
-  if (clients_.empty()) return {};
+  const auto silent = router_->connections().wake_at();
+  if (clients_.empty()) return silent;
   TimePoint at = check_at_;
+  if (silent && !paused()) at = std::min(at, *silent);
   if (parked_ || unsent_) at = std::min(at, now_ + kRetry);
   if (probe_at_) at = std::min(at, *probe_at_);
   return at;
@@ -113,7 +117,7 @@ void Endpoint::take(Router::Incoming& incoming, TimePoint now) {
   if (!frame) {
     refuse(incoming.peer, frame.error());
   } else if (const auto* hello = std::get_if<wire::Hello>(&*frame); hello && incoming.whole) {
-    greet(incoming.peer, *hello, now);
+    greet(incoming, *hello, now);
   } else if (!std::holds_alternative<wire::Bye>(*frame)) {
     refuse(incoming.peer, {Errc::Protocol, "endpoint: no session here, HELLO comes first"});
   }
@@ -190,17 +194,20 @@ std::optional<Error> Endpoint::refusal(const wire::Hello& hello) const {
                                           clients_.size())};
 }
 
-void Endpoint::greet(const std::string& peer, const wire::Hello& hello, TimePoint now) {
+void Endpoint::greet(const Router::Incoming& incoming, const wire::Hello& hello, TimePoint now) {
   for (auto& [other, client] : clients_) {
     if (client.session->instance() != hello.instance || client.over) continue;
     client.over = Error{Errc::Closed, "endpoint: the client has connected again"};
   }
   drop_over();
   if (const auto error = refusal(hello)) {
-    refuse(peer, *error);
+    refuse(incoming.peer, *error);
     return;
   }
-  Client& client = clients_[peer];
+  const auto connection = router_->connections().spoke(incoming.fd);
+  if (!connection) return;  // it is gone already
+  Client& client = clients_[incoming.peer];
+  client.connection = *connection;
   client.session = std::make_shared<ClientSession>(shared_, hello, now);
   client.session->out().push_back(
       wire::encode(wire::Welcome{.version = std::min(hello.high, wire::kVersionHigh),
@@ -230,12 +237,20 @@ void Endpoint::log_refusal(const Error& error) {
   options_.log->warn("endpoint", error.message, {{"refusals_not_logged", std::to_string(more)}});
 }
 
+// Who has said nothing is known when everything is read.
+void Endpoint::watch(bool all_read) {
+  Connections& connections = router_->connections();
+  for (const auto& ended : all_read ? connections.run(now_) : connections.take_ended(now_)) {
+    probe_pause_ = kProbeFirst;
+    probe_at_ = now_;
+    if (ended.why.reason != "silent" && ended.why.reason != "too_many") continue;
+    log_refusal(
+        {Errc::TimedOut, fmt::format("endpoint: cut {}: {}", ended.address, ended.why.text)});
+  }
+}
+
 // A connection ended; whose, only a frame to each of them tells, and perhaps not at once.
 void Endpoint::probe(TimePoint now) {
-  if (router_->peer_left()) {
-    probe_pause_ = kProbeFirst;
-    probe_at_ = now;
-  }
   if (!probe_at_ || now < *probe_at_) return;
   for (auto& [peer, client] : clients_) client.session->out().push_back(wire::encode(wire::Pong{}));
   probe_at_ = now + probe_pause_;
@@ -267,6 +282,7 @@ bool Endpoint::drop_over() {
       continue;
     }
     if (client.say_why) refuse(at->first, *client.over);
+    router_->connections().ignore(client.connection);
     for (const zmq::message_t& frame : client.parked) parked_bytes_ -= frame.size();
     at = clients_.erase(at);
   }

@@ -37,7 +37,8 @@ class Endpoint : public LoopPart {
     Limits limits;
     std::string node_name;
     std::string node_id;
-    Duration silent_after = std::chrono::seconds(15);  // a client's silence
+    Duration silent_after = std::chrono::seconds(15);     // a client's silence
+    Connections::Options connections{.silent_max = 256};  // of those who are no clients
     const Clock* clock = &Clock::system();
     Log* log = nullptr;  // null: none
   };
@@ -64,6 +65,7 @@ class Endpoint : public LoopPart {
   };
   struct Client {
     std::shared_ptr<ClientSession> session;
+    Connections::Known connection;
     std::deque<Waiting> unsent;  // the peer's pipe is full, or it reads too slowly
     std::size_t unsent_answer_bytes = 0;
     std::size_t unread_answer_bytes = 0;  // sent, and no PONG since
@@ -82,7 +84,7 @@ class Endpoint : public LoopPart {
   void take(Router::Incoming& incoming, TimePoint now);
   void take(Client& client, zmq::message_t& frame, TimePoint now);
   void handle(Client& client, zmq::message_t& frame);
-  void greet(const std::string& peer, const wire::Hello& hello, TimePoint now);
+  void greet(const Router::Incoming& incoming, const wire::Hello& hello, TimePoint now);
   std::optional<Error> refusal(const wire::Hello& hello) const;
   void refuse(const std::string& peer, const Error& error);
   void log_refusal(const Error& error);
@@ -91,6 +93,7 @@ class Endpoint : public LoopPart {
   void send(const std::string& peer, Client& client);
   Router::Sent send_unsent(const std::string& peer, Client& client);
   void ping_reader(const std::string& peer, Client& client);
+  void watch(bool all_read);
   void probe(TimePoint now);
   void check_silence(TimePoint now);
   bool drop_over();

@@ -175,12 +175,13 @@ void MeshSockets::take(MeshListener::Frame& frame) {
 void MeshSockets::meet(MeshListener::Frame& frame) {
   // By its descriptor it could be taken for a newer connection.
   if (dead_.contains(frame.incoming.peer)) return;
-  const auto address = listener_->spoke(frame.fd);
+  const auto known = listener_->spoke(frame.fd);
   take_ends(listener_->watch(now_));
-  if (!address || connections_.contains(frame.fd)) return;  // it is gone already
+  if (!known || connections_.contains(frame.fd)) return;  // it is gone already
   const mesh::SessionId id = ++last_id_;
   MeshSession& session = sessions_[id];
-  session.info = {.id = id, .dialled = false, .address = *address, .proven_id = frame.node_id};
+  session.info = {
+      .id = id, .dialled = false, .address = known->address, .proven_id = frame.node_id};
   if (zap_ && !frame.node_id.empty()) session.info.key = zap_->key_of(frame.node_id);
   session.peer = frame.incoming.peer;
   session.fd = frame.fd;
@@ -188,11 +189,11 @@ void MeshSockets::meet(MeshListener::Frame& frame) {
   connections_[session.fd] = id;
   if (secure() && !zap_->admits(session.info.key)) {
     refuse(session, "untrusted",
-           {Errc::Refused, fmt::format("mesh: the key of {} is not trusted", *address)});
+           {Errc::Refused, fmt::format("mesh: the key of {} is not trusted", known->address)});
   } else if (sessions_.size() > options_.sessions_max) {
     refuse(session, "too_many",
            {Errc::Overloaded, fmt::format("mesh: {} sessions are open already, no room for {}",
-                                          options_.sessions_max, *address)});
+                                          options_.sessions_max, known->address)});
   } else {
     take(session, frame.incoming);
   }

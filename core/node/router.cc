@@ -14,7 +14,6 @@ namespace {
 constexpr std::size_t kCopiedBytes = 1024;  // up to here a copy costs less than a hand-over
 constexpr int kSendFrames = 1000;           // of one peer in the library; bytes: the endpoint
 constexpr int kLingerMillis = 100;          // for BYE
-constexpr const char* kWatch = "inproc://endpoint-watch";
 
 void free_string(void*, void* hint) { delete static_cast<std::string*>(hint); }
 
@@ -27,9 +26,12 @@ zmq::message_t to_message(std::string frame) {
 }
 
 Result<std::unique_ptr<Router>> Router::bind(const std::vector<std::string>& endpoints,
-                                             std::size_t frame_bytes_max) {
+                                             std::size_t frame_bytes_max,
+                                             Connections::Options connections) {
   try {
-    std::unique_ptr<Router> router(new Router(frame_bytes_max));
+    std::unique_ptr<Router> router(new Router(frame_bytes_max, connections));
+    auto watched = router->connections_.watch(router->context_, router->socket_, "endpoint-watch");
+    if (!watched) return tl::unexpected(watched.error());
     for (const std::string& endpoint : endpoints) {
       if (auto status = router->bind(endpoint); !status) return tl::unexpected(status.error());
     }
@@ -39,24 +41,19 @@ Result<std::unique_ptr<Router>> Router::bind(const std::vector<std::string>& end
   }
 }
 
-Router::Router(std::size_t frame_bytes_max)
-    : socket_(context_, zmq::socket_type::router), monitor_(context_, zmq::socket_type::pair) {
+Router::Router(std::size_t frame_bytes_max, Connections::Options connections)
+    : socket_(context_, zmq::socket_type::router), connections_(connections) {
   socket_.set(zmq::sockopt::router_mandatory, true);
   socket_.set(zmq::sockopt::linger, kLingerMillis);
   socket_.set(zmq::sockopt::handshake_ivl, 5000);
   socket_.set(zmq::sockopt::sndhwm, kSendFrames);
   // Twice the limit, so that a frame a bit over it gets its error.
   socket_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(2 * frame_bytes_max));
-  monitor_.set(zmq::sockopt::linger, 0);
-  monitor_.set(zmq::sockopt::rcvhwm, 0);
-  if (zmq_socket_monitor(socket_.handle(), kWatch, ZMQ_EVENT_DISCONNECTED) == 0) {
-    monitor_.connect(kWatch);
-  }
 }
 
 // The library's own thread waits for ever to tell of an event that nobody reads any
 // more: it stops telling first.
-Router::~Router() { zmq_socket_monitor(socket_.handle(), nullptr, 0); }
+Router::~Router() { connections_.stop(); }
 
 Status Router::bind(const std::string& endpoint) {
   const auto address = wire::parse_address("endpoint", endpoint);
@@ -75,12 +72,13 @@ Status Router::bind(const std::string& endpoint) {
 std::optional<Router::Incoming> Router::receive() {
   zmq::message_t peer;
   if (!socket_.recv(peer, zmq::recv_flags::dontwait)) return {};
-  Incoming incoming{peer.to_string(), {}, true};
+  Incoming incoming{.peer = peer.to_string(), .frame = {}};
   zmq::message_t part;
   for (bool more = peer.more(), first = true; more; first = false) {
     (void)socket_.recv(part, zmq::recv_flags::dontwait);  // parts come together
     more = part.more();
     if (first) {
+      incoming.fd = zmq_msg_get(part.handle(), ZMQ_SRCFD);
       incoming.frame = std::move(part);
       incoming.whole = !more;
     }
@@ -99,16 +97,9 @@ Router::Sent Router::send(const std::string& peer, zmq::message_t& frame) {
   }
 }
 
-bool Router::peer_left() {
-  bool left = false;
-  zmq::message_t part;
-  while (monitor_.recv(part, zmq::recv_flags::dontwait)) left = true;
-  return left;
-}
-
 void Router::add_poll_items(std::vector<zmq::pollitem_t>& items, bool input) {
   if (input) items.push_back({socket_.handle(), 0, ZMQ_POLLIN, 0});
-  items.push_back({monitor_.handle(), 0, ZMQ_POLLIN, 0});
+  items.push_back({connections_.handle(), 0, ZMQ_POLLIN, 0});
 }
 
 }  // namespace marram

@@ -1,5 +1,5 @@
 // The ZeroMQ ROUTER of the client endpoint: bound to its addresses, it takes and
-// sends frames of peers, and tells when one of them may have gone.
+// sends frames of peers.
 //
 // Threads: made by one, then used by the loop thread.
 #pragma once
@@ -12,6 +12,7 @@
 #include <zmq.hpp>
 
 #include "core/base/result.h"
+#include "core/node/connections.h"
 
 namespace marram {
 
@@ -25,7 +26,8 @@ class Router {
   //         Busy     another process answers there
   //         Io       the system says no
   static Result<std::unique_ptr<Router>> bind(const std::vector<std::string>& endpoints,
-                                              std::size_t frame_bytes_max);
+                                              std::size_t frame_bytes_max,
+                                              Connections::Options connections);
   ~Router();
 
   // As bound, ports filled in.
@@ -35,6 +37,7 @@ class Router {
     std::string peer;
     zmq::message_t frame;
     bool whole = true;  // one part, as it must be
+    int fd = -1;        // of its connection
   };
   std::optional<Incoming> receive();
 
@@ -42,17 +45,17 @@ class Router {
   enum class Sent { Yes, Full, Gone };
   Sent send(const std::string& peer, zmq::message_t& frame);
 
-  // Whether a connection ended since the last call.
-  bool peer_left();
+  // Who is connected.
+  Connections& connections() { return connections_; }
   void add_poll_items(std::vector<zmq::pollitem_t>& items, bool input);
 
  private:
-  explicit Router(std::size_t frame_bytes_max);
+  Router(std::size_t frame_bytes_max, Connections::Options connections);
   Status bind(const std::string& endpoint);
 
   zmq::context_t context_{1};
   zmq::socket_t socket_;
-  zmq::socket_t monitor_;
+  Connections connections_;
   std::vector<std::string> endpoints_;
 };
 

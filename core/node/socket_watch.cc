@@ -11,7 +11,7 @@ Status SocketWatch::watch(zmq::context_t& context, zmq::socket_t& socket, const 
                           int events) {
   const std::string address = "inproc://" + name;
   if (zmq_socket_monitor(socket.handle(), address.c_str(), events) != 0) {
-    return fail(Errc::Io, fmt::format("mesh: cannot watch a socket: {}", zmq_strerror(errno)));
+    return fail(Errc::Io, fmt::format("node: cannot watch a socket: {}", zmq_strerror(errno)));
   }
   socket_ = &socket;
   try {
@@ -21,7 +21,7 @@ Status SocketWatch::watch(zmq::context_t& context, zmq::socket_t& socket, const 
     reader_.connect(address);
   } catch (const zmq::error_t& error) {
     stop();
-    return fail(Errc::Io, fmt::format("mesh: cannot watch a socket: {}", error.what()));
+    return fail(Errc::Io, fmt::format("node: cannot watch a socket: {}", error.what()));
   }
   return {};
 }

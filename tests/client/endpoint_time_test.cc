@@ -1,4 +1,7 @@
 #include <doctest/doctest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "tests/client/hand_driven.h"
 
@@ -17,6 +20,57 @@ std::string published(std::uint64_t number, std::size_t payload = 1) {
   event.topic = "a";
   event.payload = bytes;
   return wire::encode_publish(number, {&event, 1});
+}
+
+// A connection without the library: it says what a DEALER says, as far as it is asked to.
+class ByHand {
+ public:
+  explicit ByHand(const std::string& address) {
+    sockaddr_un to{};
+    to.sun_family = AF_UNIX;
+    address.copy(to.sun_path, sizeof to.sun_path - 1, std::string("ipc://").size());
+    REQUIRE(::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
+  }
+  ~ByHand() { ::close(fd_); }
+  ByHand(const ByHand&) = delete;
+  ByHand& operator=(const ByHand&) = delete;
+
+  void shake_hands() {
+    std::string greeting("\xFF\0\0\0\0\0\0\0\1\x7F\3\0NULL", 16);
+    greeting.resize(64, '\0');
+    say(greeting + std::string("\4\x1C\5READY\13Socket-Type\0\0\0\6DEALER", 30));
+    pollfd greeted{.fd = fd_, .events = POLLIN, .revents = 0};
+    REQUIRE(::poll(&greeted, 1, 5000) == 1);
+  }
+  void send(const std::string& frame) {
+    say(std::string("\2\0\0\0\0\0\0", 7) + static_cast<char>(frame.size() >> 8) +
+        static_cast<char>(frame.size() & 0xFF) + frame);
+  }
+  void send_half() { say(std::string("\2\0\0\0\0\0\1\0\0half of it", 19)); }
+  bool cut() {
+    char bytes[256];
+    ssize_t got = 0;
+    do {
+      got = ::recv(fd_, bytes, sizeof bytes, MSG_DONTWAIT);
+    } while (got > 0);
+    return got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+  }
+
+ private:
+  void say(const std::string& bytes) {
+    REQUIRE(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
+            static_cast<ssize_t>(bytes.size()));
+  }
+
+  int fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+};
+
+std::string hello() {
+  wire::Hello hello;
+  hello.name = "by hand";
+  hello.instance = "by hand";
+  hello.silent_after = 10s;
+  return wire::encode(hello);
 }
 
 }  // namespace
@@ -42,6 +96,44 @@ TEST_CASE("a client that is silent too long is given up, with its subscriptions"
   CHECK(driven.endpoint().clients() == 1);
   lively.send(wire::encode(wire::Open{1, {.filters = {"#"}, .name = "billing"}}));
   CHECK(driven.answer<wire::OpenAnswer>(lively));
+}
+
+TEST_CASE("half a frame of nobody is kept for a while only") {
+  HandDriven driven;
+  RawPeer client(driven.address());
+  REQUIRE(driven.greet(client, "client"));
+  const auto answers = [&] {
+    client.send(wire::encode(wire::Ping{1}));
+    return driven.answer<wire::Pong>(client).has_value();
+  };
+  ByHand stranger(driven.address());
+  stranger.shake_hands();
+  stranger.send_half();
+  REQUIRE(answers());
+
+  driven.now += 9s;
+  REQUIRE(answers());
+  CHECK_FALSE(stranger.cut());
+
+  driven.now += 2s;
+  CHECK(driven.until([&] { return stranger.cut(); }));
+  CHECK(answers());
+}
+
+TEST_CASE("a client that stops within a frame loses its session, then its connection") {
+  HandDriven driven({}, 15s);
+  ByHand client(driven.address());
+  client.shake_hands();
+  client.send(hello());
+  REQUIRE(driven.until([&] { return driven.endpoint().clients() == 1; }));
+  client.send_half();
+
+  driven.now += 16s;
+  REQUIRE(driven.until([&] { return driven.endpoint().clients() == 0; }));
+  CHECK_FALSE(client.cut());
+
+  driven.now += 11s;
+  CHECK(driven.until([&] { return client.cut(); }));
 }
 
 TEST_CASE("a connection that ends is noticed at once, without a time-out") {

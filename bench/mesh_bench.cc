@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
+#include <ctime>
 #include <filesystem>
 #include <semaphore>
 #include <thread>
@@ -47,14 +48,27 @@ T must(Result<T> result) {
   return std::move(*result);
 }
 
+// Events a second, and processor time of all threads for one, which holds on a machine that
+// others use too.
+struct Rate {
+  double per_second = 0;
+  double processor_us = 0;
+};
+
 class Stopwatch {
  public:
   double seconds() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
   }
+  Rate rate(std::size_t events) const {
+    const double used = static_cast<double>(std::clock() - processor_) / CLOCKS_PER_SEC;
+    const auto count = static_cast<double>(events);
+    return {count / seconds(), used * 1e6 / count};
+  }
 
  private:
   std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+  std::clock_t processor_ = std::clock();
 };
 
 // Nodes of which each dials the one before it.  Topics "memory/#" are in memory only.
@@ -152,8 +166,8 @@ class Publishers {
   std::vector<std::jthread> threads_;
 };
 
-// Events a second from `from` to a reader at `to`.
-double carried(const Plan& plan, Node& from, Node& to, const std::string& topic) {
+// From `from` to a reader at `to`.
+Rate carried(const Plan& plan, Node& from, Node& to, const std::string& topic) {
   const auto reader = read_all(to);
   Publishers::Room room(kBatchesAhead);
   const Publishers publishers(from, topic, room);
@@ -167,11 +181,11 @@ double carried(const Plan& plan, Node& from, Node& to, const std::string& topic)
   const std::size_t warm = count;
   const Stopwatch watch;
   while (watch.seconds() < plan.seconds) read();
-  return static_cast<double>(count - warm) / watch.seconds();
+  return watch.rate(count - warm);
 }
 
-// Events a second that one node stores.
-double stored(const Plan& plan) {
+// What one node stores.
+Rate stored(const Plan& plan) {
   Line line(plan, false);
   Publishers::Room room(1 << 30);
   const Publishers publishers(line.add(), "plant/1/line/7/temperature", room);
@@ -179,7 +193,7 @@ double stored(const Plan& plan) {
   const std::size_t warm = publishers.published();
   const Stopwatch watch;
   std::this_thread::sleep_for(std::chrono::duration<double>(plan.seconds));
-  return static_cast<double>(publishers.published() - warm) / watch.seconds();
+  return watch.rate(publishers.published() - warm);
 }
 
 std::unique_ptr<EventBatch> one_event(const std::string& topic) {
@@ -193,11 +207,13 @@ std::unique_ptr<EventBatch> one_event(const std::string& topic) {
   return batch;
 }
 
-// Events a second in frames of kFrameMax.
-double raw_rate(const Plan& plan, bool curve, const std::string& topic) {
+// In frames of kFrameMax.
+Rate raw_rate(const Plan& plan, bool curve, const std::string& topic) {
   const std::size_t event = wire::encode_data(1, 0, 1, one_event(topic)->events(), {}).size();
-  return RawLink(curve).rate(mesh::Pace::kFrameMax, plan.seconds) *
-         static_cast<double>(mesh::Pace::kFrameMax) / static_cast<double>(event);
+  RawLink link(curve);
+  const Stopwatch watch;
+  return watch.rate(link.frames(mesh::Pace::kFrameMax, plan.seconds) * mesh::Pace::kFrameMax /
+                    event);
 }
 
 struct Deaf : Listener {
@@ -224,70 +240,90 @@ std::vector<double> crossings(const Plan& plan, bool curve, int hops) {
   return times;
 }
 
-struct CaughtUp {
-  double stored = 0;   // events a second, at the first node
-  double carried = 0;  // from then on to a reader at the second, its start included
-};
-
-CaughtUp catch_up(const Plan& plan) {
-  Line line(plan, true);
-  Node& from = line.add();
-  const std::vector<Event> events(
-      kBatch, {.topic = "plant/1/line/7/temperature", .payload = std::string(kPayloadBytes, 'p')});
-  const auto count = plan.events / kBatch * kBatch;
-  CaughtUp rates;
-  const Stopwatch storing;
-  for (std::size_t i = 0; i < count; i += kBatch) must(from.publish_many(events));
-  rates.stored = static_cast<double>(count) / storing.seconds();
-  const Stopwatch carrying;
-  const auto reader = read_all(line.add(), Start::At::Earliest);
-  read_count(*reader, count);
-  rates.carried = static_cast<double>(count) / carrying.seconds();
-  return rates;
-}
-
 double share(std::vector<double> values, double part) {
   std::sort(values.begin(), values.end());
   return values[static_cast<std::size_t>(part * static_cast<double>(values.size() - 1))];
 }
 
-// Limit and mesh in alternation; medians.
+// Medians; the ratio is that of pairs.
+void print_row(std::string_view what, const std::vector<Rate>& limits,
+               const std::vector<Rate>& ours) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    ratios.push_back(ours[i].per_second / limits[i].per_second);
+  }
+  const auto median = [](const std::vector<Rate>& rates, double Rate::* which) {
+    std::vector<double> values;
+    for (const Rate& rate : rates) values.push_back(rate.*which);
+    return share(values, 0.5);
+  };
+  fmt::print("| {} | {:.0f} | {:.0f} | {:.2f} | {:.2f} | {:.2f} |\n", what,
+             median(limits, &Rate::per_second), median(ours, &Rate::per_second), share(ratios, 0.5),
+             median(limits, &Rate::processor_us), median(ours, &Rate::processor_us));
+  std::fflush(stdout);
+}
+
+// Limit and mesh in alternation.
 template <class Limit, class Mesh>
 void compare(const Plan& plan, std::string_view what, Limit limit, Mesh mesh) {
-  std::vector<double> limits;
-  std::vector<double> ours;
-  std::vector<double> ratios;
+  std::vector<Rate> limits;
+  std::vector<Rate> ours;
   for (int round = 0; round < plan.rounds; ++round) {
     if (round % 2 == 0) limits.push_back(limit());
     ours.push_back(mesh());
     if (round % 2 != 0) limits.push_back(limit());
-    ratios.push_back(ours.back() / limits.back());
   }
-  fmt::print("| {} | {:.0f} | {:.0f} | {:.2f} |\n", what, share(limits, 0.5), share(ours, 0.5),
-             share(ratios, 0.5));
-  std::fflush(stdout);
+  print_row(what, limits, ours);
 }
 
-double link_rate(const Plan& plan, bool curve, const std::string& topic) {
+// What the first node stores, and how fast it comes to a reader at a node that joins then.
+void print_catch_up(const Plan& plan) {
+  Line line(plan, true);
+  Node& from = line.add();
+  const std::vector<Event> events(
+      kBatch, {.topic = "plant/1/line/7/temperature", .payload = std::string(kPayloadBytes, 'p')});
+  const auto count = plan.events / kBatch * kBatch;
+  const Stopwatch storing;
+  for (std::size_t i = 0; i < count; i += kBatch) must(from.publish_many(events));
+  const Rate stored = storing.rate(count);
+  const Stopwatch carrying;
+  const auto reader = read_all(line.add(), Start::At::Earliest);
+  read_count(*reader, count);
+  print_row(fmt::format("catch-up of {} events, CURVE, against storing them", count), {stored},
+            {carrying.rate(count)});
+}
+
+Rate link_rate(const Plan& plan, bool curve, const std::string& topic) {
   Line line(plan, curve);
   Node& from = line.add();
   return carried(plan, from, line.add(), topic);
 }
 
+Rate local_rate(const Plan& plan, const std::string& topic) {
+  Line line(plan, false);
+  Node& node = line.add();
+  return carried(plan, node, node, topic);
+}
+
 void print_rates(const Plan& plan) {
-  fmt::print("| one link | limit /s | mesh /s | ratio |\n| --- | --- | --- | --- |\n");
+  fmt::print(
+      "| one link | limit /s | mesh /s | ratio | limit, processor us an event | mesh |\n"
+      "| --- | --- | --- | --- | --- | --- |\n");
+  const std::string memory = "memory/1";
+  const std::string durable = "plant/1/line/7/temperature";
   for (const bool curve : {false, true}) {
     compare(
         plan, curve ? "memory, CURVE, against raw" : "memory, plain, against raw",
-        [&] { return raw_rate(plan, curve, "memory/1"); },
-        [&] { return link_rate(plan, curve, "memory/1"); });
+        [&] { return raw_rate(plan, curve, memory); },
+        [&] { return link_rate(plan, curve, memory); });
   }
   compare(
+      plan, "memory, CURVE, against a reader at the same node",
+      [&] { return local_rate(plan, memory); }, [&] { return link_rate(plan, true, memory); });
+  compare(
       plan, "fsync at both ends, CURVE, against the store", [&] { return stored(plan); },
-      [&] { return link_rate(plan, true, "plant/1/line/7/temperature"); });
-  const CaughtUp rates = catch_up(plan);
-  fmt::print("| catch-up of {} events, CURVE, against storing them | {:.0f} | {:.0f} | {:.2f} |\n",
-             plan.events, rates.stored, rates.carried, rates.carried / rates.stored);
+      [&] { return link_rate(plan, true, durable); });
+  print_catch_up(plan);
 }
 
 void print_latency(const Plan& plan) {

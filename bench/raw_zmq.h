@@ -28,8 +28,8 @@ class RawLink {
     dealer_.connect(router_.get(zmq::sockopt::last_endpoint));
   }
 
-  // Frames of `bytes` that arrive in a second.
-  double rate(std::size_t bytes, double seconds) {
+  // How many frames of `bytes` arrive when they are sent for so long.
+  std::uint64_t frames(std::size_t bytes, double seconds) {
     std::uint64_t count = 0;
     std::jthread reader([&] {
       while (receive_at_router() > 0) ++count;
@@ -38,7 +38,7 @@ class RawLink {
     while (since(begun) < seconds) dealer_.send(zmq::message_t(bytes), zmq::send_flags::none);
     dealer_.send(zmq::message_t(), zmq::send_flags::none);
     reader.join();
-    return static_cast<double>(count) / since(begun);
+    return count;
   }
 
   // Half of each round trip, in seconds.

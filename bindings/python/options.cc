@@ -92,6 +92,7 @@ void define_node(py::module_& module) {
       .def(py::init<>())
       .def_readwrite("listen", &Mesh::listen)
       .def_readwrite("peers", &Mesh::peers)
+      .def_readwrite("advertise", &Mesh::advertise)
       .def_readwrite("key_file", &Mesh::key_file)
       .def_readwrite("trust", &Mesh::trust)
       .def_readwrite("trust_dir", &Mesh::trust_dir)

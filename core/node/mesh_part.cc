@@ -1,5 +1,7 @@
 #include "core/node/mesh_part.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <random>
@@ -33,6 +35,19 @@ std::vector<std::string> dialable(const std::vector<std::string>& endpoints) {
   return out;
 }
 
+Status check_advertised(const std::vector<std::string>& addresses) {
+  if (addresses.size() > wire::kAddressesMax) {
+    return fail(Errc::Config, fmt::format("mesh: advertise has {} addresses: at most {} are told",
+                                          addresses.size(), wire::kAddressesMax));
+  }
+  for (const std::string& address : addresses) {
+    if (auto parsed = wire::parse_address("mesh: advertise", address); !parsed) {
+      return fail(Errc::Config, parsed.error().message);
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<MeshPart>> MeshPart::open(Options options, Store& store, Broker& broker,
@@ -53,6 +68,7 @@ MeshPart::MeshPart(Options options, Store& store, Broker& broker, Post post)
 MeshPart::~MeshPart() = default;
 
 Status MeshPart::start() {
+  if (auto status = check_advertised(options_.mesh.advertise); !status) return status;
   auto trust = TrustStore::open(options_.mesh.trust, options_.mesh.trust_dir, log_);
   if (!trust) return tl::unexpected(trust.error());
   trust_ = std::move(*trust);

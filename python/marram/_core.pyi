@@ -59,6 +59,7 @@ class NodeOptions:
 class MeshOptions:
     listen: list[str]
     peers: list[str]
+    advertise: list[str]
     key_file: str | Path
     trust: list[str]
     trust_dir: str | Path

@@ -101,6 +101,9 @@ class Mesh:
     carry
         Streams that this node keeps whole whether somebody here reads them or not;
         ``*`` for all.
+    advertise
+        Where others can dial this node, at most 8 addresses, told to every node of the
+        mesh; by default `listen`, but for every interface (``0.0.0.0``).
     """
 
     listen: str | Sequence[str] = ()
@@ -110,6 +113,7 @@ class Mesh:
     trust_dir: str | os.PathLike[str] = ""
     insecure: bool = False
     carry: str | Sequence[str] = ()
+    advertise: str | Sequence[str] = ()
 
 
 def texts(one_or_many: str | Iterable[str]) -> list[str]:
@@ -158,6 +162,7 @@ def core_mesh(mesh: Mesh | None, data_dir: str | os.PathLike[str]) -> _core.Mesh
         return options
     options.listen = texts(mesh.listen)
     options.peers = texts(mesh.peers)
+    options.advertise = texts(mesh.advertise)
     if mesh.key_file is not None:
         options.key_file = os.fspath(mesh.key_file)
     elif not mesh.insecure:

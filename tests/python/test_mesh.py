@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,41 @@ def test_a_publisher_may_wait_for_a_replica(tmp_path):
 
     assert (one.level, one.pending) == ("replicated:1", False)
     assert (two.level, two.pending) == ("replicated:2", True)
+
+
+def links_of(node: marram.Node, *names: str) -> dict[str, str]:
+    """Return name and address of its links, when they are those or after a while."""
+    deadline = time.monotonic() + 20
+    while True:
+        links = {link["name"]: link["address"] for link in node.status()["mesh"]["links"]}
+        if set(links) == set(names) or time.monotonic() > deadline:
+            return links
+        time.sleep(0.02)
+
+
+def test_others_dial_a_node_where_it_says_so(tmp_path):
+    at_a, other_way, at_b = (f"ipc://{tmp_path}/{name}.sock" for name in ("a", "way", "b"))
+    (tmp_path / "way.sock").symlink_to(tmp_path / "a.sock")
+    told = Mesh(listen=at_a, key_file="", advertise=other_way)
+    between = Mesh(listen=at_b, peers=at_a, key_file="")
+    with (
+        marram.Node(tmp_path / "a", name="a", mesh=told),
+        marram.Node(tmp_path / "b", name="b", mesh=between) as b,
+    ):
+        assert links_of(b, "a") == {"a": at_a}
+        with marram.Node(tmp_path / "c", name="c", mesh=Mesh(peers=at_b, key_file="")) as c:
+            assert links_of(c, "b") == {"b": at_b}
+            b.close()  # c knows of a from b alone
+
+            assert links_of(c, "a") == {"a": other_way}
+
+
+@pytest.mark.parametrize("advertise", [["tcp://a:1"] * 9, "nowhere"])
+def test_an_address_that_cannot_be_told_is_refused(tmp_path, advertise):
+    mesh = Mesh(listen=f"ipc://{tmp_path}/a.sock", key_file="", advertise=advertise)
+
+    with pytest.raises(marram.Config, match="advertise"):
+        marram.Node(tmp_path, mesh=mesh)
 
 
 def test_beyond_loopback_keys_are_needed(tmp_path):

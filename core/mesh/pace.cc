@@ -48,13 +48,16 @@ bool Pace::on_credit(std::uint64_t granted, std::uint64_t window, TimePoint now)
   if (last.limited || delay > delay_min_ + kQueueMax) {
     rate_ = (done - last.done_before) * 1'000'000 / static_cast<std::uint64_t>(took.count());
   }
+  found_ = found_ || delay > delay_min_ + kQueueMax / 2;
   if (delay > delay_min_ + kQueueMax) {
     // Once a round trip: what was sent before the last narrowing says nothing new.
     if (last.at < narrowed_at_) return true;
     narrowed_at_ = now;
     flight_max_ = std::clamp(bytes_in(rate_, delay_min_ + kQueueMax / 2), kFlightMin, kFlightMax);
-  } else if (last.limited) {
-    flight_max_ = std::min(flight_max_ + more, kFlightMax);
+  } else if (last.limited && delay <= delay_min_ + kQueueMax / 2) {
+    // Twice as much each round trip until it has been enough once, then a frame more.
+    const std::uint64_t step = found_ ? more * frame_bytes() / flight_max_ : more;
+    flight_max_ = std::min(flight_max_ + step, kFlightMax);
   }
   return true;
 }

@@ -2,9 +2,9 @@
 //
 // Two bounds: the peer's window (what it is ready to hold, see CREDIT), and what the
 // link carries in a moment, so that what is urgent does not wait behind megabytes in a
-// slow link's buffers.  The second is found out: credit that comes back with little
-// delay widens it, credit that took `queue_max` longer than the shortest seen narrows it
-// to what the link has carried in that time.
+// slow link's buffers.  The second is found out: credit that comes back with little more
+// than the shortest delay seen widens it, credit that took 300 ms longer narrows it to what
+// the link has carried in that time; in between it stays.
 //
 // Threads: the owner's only.
 #pragma once
@@ -47,6 +47,7 @@ class Pace {
   std::uint64_t done_ = 0;              // credited
   std::uint64_t flight_max_ = 4 << 10;  // small: what is too much for a slow link is stuck in it
   std::uint64_t rate_ = 0;
+  bool found_ = false;  // flight_max_ has been enough to fill the link
   Duration delay_min_ = Duration::max();
   TimePoint delay_min_at_{};
   TimePoint done_at_{};

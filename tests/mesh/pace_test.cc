@@ -17,8 +17,10 @@ class Line {
     pace_.on_window(kWindow);
   }
 
+  void set_rate(std::uint64_t rate) { rate_ = rate; }
   // As much as may be sent, for so long.
   void run(Duration time) {
+    queued_most_ = {};
     const TimePoint end = now_ + time;
     for (; now_ < end; now_ += std::chrono::milliseconds(1)) {
       while (!flying_.empty() && flying_.front().second <= now_) {
@@ -33,10 +35,12 @@ class Line {
         flying_.emplace_back(bytes, free_ + delay_);
         pace_.on_sent(bytes, now_);
       }
+      queued_most_ = std::max(queued_most_, free_ - now_);
     }
   }
   std::uint64_t done() const { return done_; }
-  Duration queued() const { return free_ > now_ ? free_ - now_ : Duration(0); }
+  // At any time of the last run.
+  Duration queued_most() const { return queued_most_; }
 
  private:
   Pace& pace_;
@@ -45,20 +49,36 @@ class Line {
   TimePoint now_{std::chrono::seconds(100)};
   TimePoint free_{};
   std::uint64_t done_ = 0;
+  Duration queued_most_{};
   std::deque<std::pair<std::uint64_t, TimePoint>> flying_;
 };
 
 TEST_SUITE_BEGIN("mesh/pace");
 
-TEST_CASE("a slow link is kept busy, with less than a second of data in its buffers") {
+TEST_CASE("a slow link is kept busy, with half a second of data in its buffers") {
+  Pace pace;
+  Line line(pace, 6'250, std::chrono::milliseconds(400));
+
+  line.run(std::chrono::seconds(4));
+  CHECK(line.queued_most() < std::chrono::milliseconds(800));
+  line.run(std::chrono::seconds(60));
+
+  CHECK(line.done() > 60 * 6'250 * 9 / 10);
+  CHECK(line.queued_most() < std::chrono::milliseconds(600));
+  CHECK(pace.frame_bytes() <= 2 * Pace::kFrameMin);
+}
+
+TEST_CASE("a link that becomes faster is filled again") {
   Pace pace;
   Line line(pace, 6'250, std::chrono::milliseconds(200));
 
-  line.run(std::chrono::seconds(60));
+  line.run(std::chrono::seconds(20));
+  line.set_rate(1'250'000);
+  line.run(std::chrono::seconds(20));
+  const std::uint64_t before = line.done();
+  line.run(std::chrono::seconds(5));
 
-  CHECK(line.done() > 60 * 6'250 * 8 / 10);
-  CHECK(line.queued() < std::chrono::milliseconds(1000));
-  CHECK(pace.frame_bytes() <= 2 * Pace::kFrameMin);
+  CHECK(line.done() - before > std::uint64_t{5} * 1'250'000 * 8 / 10);
 }
 
 TEST_CASE("a fast link is filled") {

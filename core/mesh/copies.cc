@@ -83,8 +83,12 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
     f.lack.reset();
     f.gap_hold = false;
     f.hole.reset();
-    if (!log.writes()) release_all(log, f, out);
+    f.low_hole.reset();
+    const bool kept = f.need.kept_from && log.backfill && *f.need.kept_from <= log.backfill->to;
+    if (!kept && !log.forked) end_backfill(log, f, out);
+    if (!log.writes()) release_all(log, f, now, out);
   } else {
+    f.unwanted.reset();
     if (!f.gap_hold || (f.repair && f.repair->below)) plan_main(log, f, now, out);
     if (!f.gap_hold || (f.repair && !f.repair->below)) plan_backfill(log, f, now, out);
     check_repair(log, f, now, out);
@@ -227,10 +231,15 @@ void Copies::release_others(Log& log, Fetch& f, Now now, Actions& out) {
   }
 }
 
-void Copies::release_all(Log& log, Fetch& f, Actions& out) {
+// Nobody wants it any more.  Peers that are here and for whom this node holds have asked others,
+// or are about to ask it again: that is waited for, but not for ever.
+void Copies::release_all(Log& log, Fetch& f, Now now, Actions& out) {
+  if (!f.unwanted) f.unwanted = now.steady;
+  const TimePoint due = *f.unwanted + options_.release_after;
+  if (now.steady < due && !f.holders.empty()) again(log, due);
   for (auto i = f.holders.begin(); i != f.holders.end();) {
     Link* const link = tables_.links.live(*i);
-    if (link == nullptr || f.need.kept_but_for(*i)) {
+    if (link == nullptr || (now.steady < due && f.need.kept_but_for(*i))) {
       ++i;
       continue;
     }
@@ -330,9 +339,8 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
     } else if (f.lack) {
       f.lack->since = time_of(f.lack->from);
       f.lack->start = f.lack->from.seq;
-    } else if (log.backfill && f.writes.empty()) {  // nobody needs it any more
-      CopyWrite end{.log = log.id, .after = f.taken, .upto = f.taken, .end_backfill = true};
-      write(log, f, std::move(end), {}, out);
+    } else {
+      end_backfill(log, f, out);
     }
   }
   if (!f.lack) {
@@ -367,6 +375,13 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   request.known = request.from.at == Begin::At::Seq;
   request.taken = request.known ? request.from.seq - 1 : 0;
   ask(log, f, std::move(request), *link, out);
+}
+
+// Nobody needs it any more.
+void Copies::end_backfill(Log& log, Fetch& f, Actions& out) {
+  if (!log.backfill || !f.writes.empty()) return;
+  CopyWrite end{.log = log.id, .after = f.taken, .upto = f.taken, .end_backfill = true};
+  write(log, f, std::move(end), {}, out);
 }
 
 std::string Copies::upstream_of(const Log& log) const {
@@ -415,7 +430,7 @@ std::optional<wire::AckEntry> Copies::ack(const Log& log) {
   std::uint64_t acked = log.record->head;
   if (log.backfill) acked = std::min(acked, log.backfill->upto);
   const std::uint64_t whole = log.record->whole_from;
-  for (const auto& needed : {f.need.all_from, f.need.reserved_from}) {
+  for (const auto& needed : {f.need.all_from, f.need.kept_from}) {
     // What peers need of it is not here, or not asked for yet.
     if (needed && (whole == 0 || whole > *needed)) acked = std::min(acked, *needed - 1);
   }

@@ -38,6 +38,7 @@ class Copies {
     Duration keep_upstream = std::chrono::seconds(1);
     Duration repair_after = std::chrono::milliseconds(500);
     Duration hold_away_max = std::chrono::hours(24 * 30);
+    Duration release_after = std::chrono::seconds(30);  // what is kept and not wanted
     Duration lost_after = std::chrono::seconds(5);
     Duration retry = std::chrono::seconds(1);  // after a write that failed
   };
@@ -126,13 +127,14 @@ class Copies {
   void plan_main(Log& log, Fetch& f, Now now, Actions& out);
   void ask_main(Log& log, Fetch& f, Link& link, Now now, Actions& out);
   void plan_backfill(Log& log, Fetch& f, Now now, Actions& out);
+  void end_backfill(Log& log, Fetch& f, Actions& out);
   std::optional<Lack> find_lack(const Log& log, const Fetch& f) const;
   void add_reader_lack(std::optional<Lack>& lack, const Fetch& f, const ReaderNeed& reader,
                        bool complete) const;
   void ask(Log& log, Fetch& f, Request request, Link& link, Actions& out);
   void stop(Fetch& f, std::optional<Request>& request, Actions& out);
   void release_others(Log& log, Fetch& f, Now now, Actions& out);
-  void release_all(Log& log, Fetch& f, Actions& out);
+  void release_all(Log& log, Fetch& f, Now now, Actions& out);
   void again(const Log& log, TimePoint at);
 
   // copies_readers.cc: what may be read

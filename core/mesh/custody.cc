@@ -37,14 +37,15 @@ void Custody::on_standing_want(const std::string& peer, const Log& log, std::uin
   hold.changed = true;
 }
 
-void Custody::on_ack(const std::string& peer, const Log& log, std::uint64_t acked) {
+bool Custody::on_ack(const std::string& peer, const Log& log, std::uint64_t acked) {
   const auto found = holds_.find({peer, log.id.stream});
-  if (found == holds_.end()) return;
+  if (found == holds_.end()) return false;
   const auto place = found->second.acked.find(log.index);
-  if (place == found->second.acked.end() || acked <= place->second) return;
-  if (found->second.unasked.contains(log.index)) return;  // it has asked another
+  if (place == found->second.acked.end() || acked <= place->second) return false;
+  if (found->second.unasked.contains(log.index)) return false;  // it has asked another
   place->second = acked;
   found->second.moved.insert(log.index);
+  return true;
 }
 
 void Custody::on_release(const std::string& peer, const wire::Release& release) {
@@ -136,8 +137,9 @@ void Custody::add_to(Need& need, const Log& log) const {
     if (place == hold.acked.end() || place->second == HoldRecord::kReleased) continue;
     if (here_.contains(key.first)) {
       need.keep = true;
-      if (hold.unasked.contains(log.index)) need.reserved_from = 1;
       if (need.keepers.size() < 2) need.keepers.push_back(key.first);
+      const std::uint64_t from = place->second + 1;
+      need.kept_from = std::min(need.kept_from.value_or(from), from);
       continue;
     }
     need.wanted = need.whole = need.standing = need.for_itself = true;

@@ -41,7 +41,8 @@ class Custody {
 
   // The peer wants a log from `needed` on, for durable readers.
   void on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed);
-  void on_ack(const std::string& peer, const Log& log, std::uint64_t acked);
+  // Whether it needs less now.
+  bool on_ack(const std::string& peer, const Log& log, std::uint64_t acked);
   void on_release(const std::string& peer, const wire::Release& release);
   // What is held for it; the frames for the start of a session.
   std::vector<wire::Held> on_peer_up(const std::string& peer);

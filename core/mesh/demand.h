@@ -33,8 +33,8 @@ struct Need {
   bool all_from_head = false;
   // From here on this node answers for it: to its durable readers, to peers who are away.
   std::optional<std::uint64_t> owed_from;
-  // From here on a peer may need all of it that has not asked yet.
-  std::optional<std::uint64_t> reserved_from;
+  // From here on all of it is held for peers that are here, though they ask nothing of it.
+  std::optional<std::uint64_t> kept_from;
   std::vector<std::string> filters;  // of the readers, none of them covered by another
   std::vector<ReaderNeed> readers;
   // Peers that ask, and peers for which it is held; of each two stand for many.

@@ -36,8 +36,15 @@ void Membership::learn(const wire::PeerRecord& peer, TimePoint now) {
   if (found == peers_.end() && peers_.size() >= options_.peers_max) return;
   Peer& known = found == peers_.end() ? peers_[peer.node_id] : found->second;
   if (known.linked || (found != peers_.end() && known.seen >= now - peer.age)) return;
-  known.record = peer;
   known.seen = now - peer.age;
+  // Others may have told of another way to it; what is no news is not passed on.
+  const std::vector<std::string> before = std::exchange(known.record, peer).addresses;
+  std::vector<std::string>& addresses = known.record.addresses;
+  for (const std::string& address : before) {
+    const bool told = std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+    if (!told && addresses.size() < wire::kAddressesMax) addresses.push_back(address);
+  }
+  if (addresses.size() > before.size()) news_.insert(peer.node_id);
   for (const std::string& address : peer.addresses) {
     Address& place = addresses_[address];
     if (place.node_id.empty()) place.node_id = peer.node_id;
@@ -55,11 +62,12 @@ void Membership::on_up(const std::string& node_id, const std::string& address,
   if (!known.linked) ++links_;
   known.linked = true;
   known.seen = now;
-  known.record = peer;
+  const std::vector<std::string> before = std::exchange(known.record, peer).addresses;
   for (const std::string& own : peer.addresses) addresses_[own].node_id = node_id;
-  if (address.empty()) return;
   // It does not know where it can be dialled; here one way is known.
   if (peer.addresses.empty() && of_use_elsewhere(address)) known.record.addresses = {address};
+  if (!known.record.addresses.empty() && known.record.addresses != before) news_.insert(node_id);
+  if (address.empty()) return;
   Address& place = addresses_[address];
   place.node_id = node_id;
   place.dialling = place.stuck = false;
@@ -178,6 +186,22 @@ void Membership::expire(TimePoint now) {
     if (!peer.linked && now - peer.seen >= options_.expire) gone.push_back(id);
   }
   for (const std::string& id : gone) forget(id);
+}
+
+void Membership::on_alive(const std::string& node_id, TimePoint now) {
+  const auto found = peers_.find(node_id);
+  if (found != peers_.end()) found->second.seen = now;
+}
+
+std::vector<wire::PeerRecord> Membership::take_news(TimePoint now) {
+  std::vector<wire::PeerRecord> records;
+  for (const std::string& id : std::exchange(news_, {})) {
+    const auto found = peers_.find(id);
+    if (found == peers_.end()) continue;
+    records.push_back(found->second.record);
+    records.back().age = found->second.linked ? Duration(0) : now - found->second.seen;
+  }
+  return records;
 }
 
 std::vector<wire::PeerRecord> Membership::records(TimePoint now, std::size_t most) const {

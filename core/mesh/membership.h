@@ -58,6 +58,8 @@ class Membership {
   void on_self(const std::string& address);
   // The node there has a link that it dialled itself.
   void on_double(const std::string& address, const std::string& node_id);
+  // The map knows that it lives.
+  void on_alive(const std::string& node_id, TimePoint now);
   // Nobody of that name is dialled any more, unless as a seed.
   void forget(const std::string& node_id);
 
@@ -68,6 +70,9 @@ class Membership {
   void on_tick(TimePoint now, Actions& out);
   std::optional<TimePoint> wake_at() const;
 
+  // For PEERS: whom this node has heard of since, or where else they can be dialled.
+  bool has_news() const { return !news_.empty(); }
+  std::vector<wire::PeerRecord> take_news(TimePoint now);
   // For PEERS: those with an address, heard of last first.
   std::vector<wire::PeerRecord> records(TimePoint now, std::size_t most) const;
 
@@ -98,6 +103,7 @@ class Membership {
   std::map<std::string, Peer> peers_;
   std::map<std::string, Address> addresses_;
   std::set<std::string> owed_;
+  std::set<std::string> news_;
   std::size_t links_ = 0;
   TimePoint lonely_at_{};  // from then on others than seeds are dialled too
   TimePoint expire_at_{};

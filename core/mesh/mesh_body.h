@@ -93,6 +93,7 @@ struct Mesh::Body {
   void take_forks(Actions& out);
   void sweep(Now now, Actions& out);
   void dial_owed(Now now);
+  void tell_peers(Now now, Actions& out);
   void tick(Now now, Actions& out);
   std::optional<TimePoint> wake_at() const;
 
@@ -134,6 +135,7 @@ struct Mesh::Body {
   std::map<std::uint32_t, TimePoint> empty_since;                          // closed logs
   TimePoint sweep_at{};
   TimePoint owed_at{};  // looked at again
+  TimePoint peers_at{};
   TimePoint last_tick{};
   std::uint64_t refused = 0;
   std::uint64_t own_heard = 0;  // own records with a higher number, of late

@@ -257,13 +257,13 @@ Status Mesh::Body::on(Link& link, wire::Release& release, Now now, Actions&) {
   return {};
 }
 
-Status Mesh::Body::on(Link& link, wire::Ack& ack, Now, Actions& out) {
+Status Mesh::Body::on(Link& link, wire::Ack& ack, Now now, Actions& out) {
   const std::string& peer = link.peer().node_id;
   for (const wire::AckEntry& entry : ack.logs) {
     const Log* const log = logs.find(entry.log);
     if (log == nullptr) continue;
     serving.on_ack(link.id(), *log, entry.acked);
-    custody.on_ack(peer, *log, entry.acked);
+    if (custody.on_ack(peer, *log, entry.acked) && !log->writes()) mark(*log, now.steady);
     pins_changed = true;
     if (!log->writes() || entry.stored == 0) continue;
     auto& stored = replicas[log->index];

@@ -7,6 +7,7 @@ namespace marram::mesh {
 namespace {
 
 constexpr Duration kSweepEvery = std::chrono::minutes(1);
+constexpr Duration kPeersEvery = std::chrono::seconds(1);
 constexpr Duration kOwedEvery = std::chrono::seconds(1);
 
 const StreamOptions* find_stream(const StreamTable& streams, const std::string& name) {
@@ -150,6 +151,9 @@ void Mesh::Body::sweep(Now now, Actions& out) {
   if (now.steady < sweep_at) return;
   sweep_at = now.steady + std::min(kSweepEvery, options.hold_away_max);
   map.on_tick(now.steady);
+  for (const auto& [id, held] : map.all()) {
+    if (map.reachable(id)) membership.on_alive(id, now.steady);
+  }
   std::vector<std::uint32_t> gone;
   for (const auto& [index, log] : logs.all()) {
     const bool has_events = log->record && log->record->first <= log->record->head;
@@ -182,11 +186,26 @@ void Mesh::Body::dial_owed(Now now) {
   membership.set_owed(std::move(owed));
 }
 
+// Of peers that were not known goes on what is new, to those who may have to dial them.
+void Mesh::Body::tell_peers(Now now, Actions& out) {
+  if (!membership.has_news() || now.steady < peers_at) return;
+  peers_at = now.steady + kPeersEvery;
+  wire::Peers news{membership.take_news(now.steady)};
+  if (news.peers.size() > wire::kPeersPerFrameMax) news.peers.resize(wire::kPeersPerFrameMax);
+  for (const auto& [peer, id] : links.peers()) {
+    if (!takes_part(peer)) continue;
+    wire::Peers told = news;
+    std::erase_if(told.peers, [&, peer = peer](const auto& one) { return one.node_id == peer; });
+    if (!told.peers.empty()) out.push_back(SendFrame{id, std::move(told)});
+  }
+}
+
 void Mesh::Body::tick(Now now, Actions& out) {
   last_tick = now.steady;
   tick_links(now, out);
   check_probes(now, out);
   dial_owed(now);
+  tell_peers(now, out);
   membership.on_tick(now.steady, out);
   sweep(now, out);
   // Twice: what a log's plan shows may change what this node tells of it, and back.
@@ -206,6 +225,7 @@ void Mesh::Body::tick(Now now, Actions& out) {
   flood(out);
   set_pins(now, out);
   serving.pump(now.steady, out);
+  pins_changed = serving.take_pins_moved() || pins_changed;
   take_forks(out);
   reassure(now, out);
   send_acks(out);
@@ -224,6 +244,7 @@ std::optional<TimePoint> Mesh::Body::wake_at() const {
   for (const auto& [id, link] : links.all()) by(link->wake_at());
   for (const auto& [id, probe] : probes) by(probe.since + std::chrono::seconds(2));
   by(membership.wake_at());
+  if (membership.has_news()) by(peers_at);
   by(copies.wake_at());
   by(serving.wake_at());
   by(custody.wake_at());

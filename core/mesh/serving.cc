@@ -101,7 +101,7 @@ void Serving::on_ack(SessionId id, const Log& log, std::uint64_t acked) {
     const auto number = session->second.by_log.find({log.index, kind});
     if (number == session->second.by_log.end()) continue;
     Served& want = session->second.wants[number->second];
-    want.acked = std::max(want.acked, std::min(acked, want.told));
+    want.acked = std::max(want.acked, acked);
   }
 }
 
@@ -167,7 +167,7 @@ std::map<std::uint32_t, std::uint64_t> Serving::pins() const {
       const Log* const log = logs_.at(want.log);
       if (log == nullptr || !log->record) continue;
       // Where it begins is not known yet: nothing may go.
-      const std::uint64_t upto = want.located ? want.acked : 0;
+      const std::uint64_t upto = want.located ? std::min(want.acked, want.told) : 0;
       const auto [place, is_new] = pins.emplace(log->record->no, upto);
       if (!is_new) place->second = std::min(place->second, upto);
     }

@@ -96,6 +96,8 @@ class Serving {
   bool feeds(SessionId session, const Log& log) const;
   // By log number, the lowest acknowledged position of all wants that run.
   std::map<std::uint32_t, std::uint64_t> pins() const;
+  // Whether they have changed with what was sent.
+  bool take_pins_moved() { return std::exchange(pins_moved_, false); }
   // The want met an event with another id than the peer's: two with one position.
   std::vector<std::pair<SessionId, std::uint32_t>> take_forks() {
     return std::exchange(forks_, {});
@@ -134,6 +136,7 @@ class Serving {
   void ask_read(const Log& log, Session& session, Served& want, std::uint64_t room, Actions& out);
   void send_events(Link& link, Served& want, TimePoint now, Actions& out);
   void send_part(Link& link, Served& want, TimePoint now, Actions& out);
+  void told(Served& want, std::uint64_t upto, TimePoint now);
   void send_upto(Link& link, Served& want, TimePoint now, Actions& out);
   void send_gaps(Link& link, Served& want, std::uint64_t upto, TimePoint now, Actions& out);
   void take_read(const Log& log, Served& want, ReadResult& read);
@@ -147,6 +150,7 @@ class Serving {
   std::set<SessionId> touched_;
   std::map<std::pair<SessionId, std::uint64_t>, TimePoint> upto_due_;
   std::vector<std::pair<SessionId, std::uint32_t>> forks_;
+  bool pins_moved_ = false;
   std::uint64_t turn_ = 0;
   Token next_token_ = 1;
 };

@@ -318,9 +318,7 @@ void Serving::send_events(Link& link, Served& want, TimePoint now, Actions& out)
     link.on_data_sent(bytes, now);
     out.push_back(
         SendData{link.id(), want.want.number, want.told, upto, want.batch, std::move(indices)});
-    want.told = upto;
-    want.told_at = now;
-    want.answered = true;
+    told(want, upto, now);
   } else if (told_gap) {
     send_upto(link, want, now, out);
   }
@@ -343,9 +341,8 @@ void Serving::send_part(Link& link, Served& want, TimePoint now, Actions& out) {
   if (want.offset < want.packed.size()) return;
   want.packed.clear();
   ++want.next;
-  want.sent = want.told = upto;
-  want.told_at = now;
-  want.answered = true;
+  want.sent = upto;
+  told(want, upto, now);
   if (last_event) {
     want.indices.clear();
     want.next = 0;
@@ -353,12 +350,18 @@ void Serving::send_part(Link& link, Served& want, TimePoint now, Actions& out) {
   }
 }
 
+void Serving::told(Served& want, std::uint64_t upto, TimePoint now) {
+  // The peer had it another way, and will not say so again.
+  pins_moved_ = pins_moved_ || want.acked > want.told;
+  want.told = upto;
+  want.told_at = now;
+  want.answered = true;
+}
+
 void Serving::send_upto(Link& link, Served& want, TimePoint now, Actions& out) {
   link.on_data_sent(wire::kFrameCredit, now);
   out.push_back(SendFrame{link.id(), wire::Upto{want.want.number, want.told, want.sent}});
-  want.told = want.sent;
-  want.told_at = now;
-  want.answered = true;
+  told(want, want.sent, now);
 }
 
 void Serving::reassure(Link& link, const std::function<bool(const Log&)>& comes, TimePoint now,

@@ -75,6 +75,32 @@ TEST_CASE("where a node was dialled is passed on when it does not say so itself"
   CHECK(told["d"] == std::vector<std::string>{"tcp://d.example:1"});
 }
 
+TEST_CASE("who is new, or can be dialled elsewhere too, is told of once") {
+  Membership membership({.node_id = "a"});
+  membership.learn({"c", "", {"tcp://c:1"}, 10s}, kStart);
+  REQUIRE(membership.has_news());
+  CHECK(membership.take_news(kStart).size() == 1);
+
+  membership.learn({"c", "", {"tcp://c:1"}, 0s}, kStart);
+  CHECK_FALSE(membership.has_news());
+  membership.learn({"c", "", {"tcp://c:2"}, 0s}, kStart + 1s);
+  const auto news = membership.take_news(kStart + 1s);
+  REQUIRE(news.size() == 1);
+  CHECK(news[0].addresses == std::vector<std::string>{"tcp://c:2", "tcp://c:1"});
+  membership.learn({"c", "", {"tcp://c:1"}, 0s}, kStart + 2s);
+  CHECK_FALSE(membership.has_news());
+}
+
+TEST_CASE("a peer that lives somewhere in the mesh does not expire") {
+  Membership membership({.node_id = "a", .expire = 1h});
+  membership.learn({"c", "", {"tcp://c:1"}, 0s}, kStart);
+  CHECK(dialled(membership, kStart + 59min).size() == 1);
+  membership.on_alive("c", kStart + 59min);
+  CHECK(membership.records(kStart + 90min, 10).size() == 1);
+  membership.on_failed("tcp://c:1", false, kStart + 90min);
+  CHECK(dialled(membership, kStart + 91min).size() == 1);
+}
+
 TEST_CASE("more peers than the limit are passed over") {
   Membership membership({.node_id = "a", .peers_max = 1});
   membership.learn({"b", "", {"tcp://b:1"}, 0s}, kStart);

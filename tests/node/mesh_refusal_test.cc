@@ -94,9 +94,11 @@ TEST_CASE("without a key nobody comes in") {
   a.transport->dial({b.address(), ""});
 
   CHECK(until([&] { return a.failed.size() == 1; }, {&a, &b}));
-  CHECK(until([&] { return b.refused("no_key") == 1; }, {&a, &b}));
+  // Where `a` hangs up before `b` has read that it has no key, `b` cannot say more than that.
+  const auto refused = [&] { return b.refused("no_key") + b.refused("handshake"); };
+  CHECK(until([&] { return refused() == 1; }, {&a, &b}));
   CHECK(b.ups.empty());
-  CHECK(b.log.count("wants keys") == 1);
+  CHECK(b.log.count("wants keys") + b.log.count("hung up") == 1);
 }
 
 TEST_CASE("a key that is trusted no longer loses its session and does not come in again") {

@@ -163,7 +163,7 @@ class Schedule {
     for (const auto& [reason, count] : world_.gaps) list += fmt::format(" {} {}", count, reason);
     world_.expect(world_.gaps.empty(), "gaps where custody holds:" + list);
     if (faults_.retain && number_from("MARRAM_SIM_KEPT", 0) != 0) {
-      world_.run_for(40s);  // new copies are kept for a while
+      world_.run_for(80s);  // new copies are kept for a while, and what somebody may ask for again
       world_.check_nothing_kept();
     }
     if (faults_.cuts || faults_.crashes || faults_.joins || faults_.full) return;

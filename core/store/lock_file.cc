@@ -3,16 +3,22 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <system_error>
 #include <utility>
+
+#include "core/base/mailbox.h"
 
 namespace marram::store {
 
 namespace {
+
+constexpr std::chrono::milliseconds kLookAgain{20};
 
 std::string owner(int fd) {
   char text[32] = {};
@@ -22,9 +28,48 @@ std::string owner(int fd) {
   return pid.empty() ? "another process" : "process " + pid;
 }
 
+bool same_file(const struct stat& one, const struct stat& other) {
+  return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+// Whether this process has the file open elsewhere too.  The process id in it does not tell:
+// in a container that was started again the owner before had the same.
+bool is_open_here(int fd) {
+  struct stat wanted{};
+  if (::fstat(fd, &wanted) != 0) return false;
+  std::error_code error;
+  std::filesystem::directory_iterator at("/proc/self/fd", error);
+  for (; !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
+    struct stat found{};
+    const std::string name = at->path().filename().string();
+    if (name == std::to_string(fd) || ::stat(at->path().c_str(), &found) != 0) continue;
+    if (same_file(found, wanted)) return true;
+  }
+  return false;
+}
+
+bool lock(int fd) { return ::flock(fd, LOCK_EX | LOCK_NB) == 0; }
+
+// False: as errno says.
+bool lock_within(int fd, std::chrono::milliseconds patience) {
+  if (lock(fd)) return true;
+  if (errno != EWOULDBLOCK) return false;
+  const auto until = std::chrono::steady_clock::now() + patience;
+  const bool here = is_open_here(fd);
+  const Signal never;
+  while (!here && std::chrono::steady_clock::now() < until) {
+    never.wait(kLookAgain);
+    if (lock(fd)) return true;
+    if (errno != EWOULDBLOCK) return false;
+  }
+  errno = EWOULDBLOCK;
+  return false;
+}
+
 }  // namespace
 
-Result<LockFile> LockFile::take(const std::filesystem::path& path) {
+Result<LockFile> LockFile::take(const std::filesystem::path& path,
+                                std::chrono::milliseconds patience) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) {
     return fail(Errc::Io, fmt::format("store: cannot open {}: {} (check the owner and mode of the "
@@ -32,7 +77,7 @@ Result<LockFile> LockFile::take(const std::filesystem::path& path) {
                                       path.string(), std::strerror(errno)));
   }
   LockFile lock(fd);
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+  if (!lock_within(fd, patience)) {
     if (errno == EWOULDBLOCK) {
       return fail(Errc::Busy, fmt::format("store: cannot open {}: in use by {} (stop it first)",
                                           path.parent_path().string(), owner(fd)));

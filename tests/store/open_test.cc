@@ -1,7 +1,5 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <fstream>
 
@@ -95,38 +93,6 @@ TEST_CASE("a database that others could read is made private") {
   TestStore store(options_in(directory));
 
   CHECK(mode(directory / "data/marram.db") == 0600);
-}
-
-TEST_CASE("another process is refused, with the owner's process id") {
-  TempDir directory;
-  int ready[2];
-  int stop[2];
-  REQUIRE(::pipe(ready) == 0);
-  REQUIRE(::pipe(stop) == 0);
-  const pid_t owner = ::fork();
-  if (owner == 0) {
-    ::close(stop[1]);
-    RecordingListener listener;
-    auto opened = Store::open(options_in(directory), listener, Log::none());
-    char byte = opened ? 'y' : 'n';
-    [[maybe_unused]] auto moved = ::write(ready[1], &byte, 1);
-    moved = ::read(stop[0], &byte, 1);
-    opened = fail(Errc::Closed, "");
-    ::_exit(0);
-  }
-  char byte = 0;
-  REQUIRE(::read(ready[0], &byte, 1) == 1);
-  REQUIRE(byte == 'y');
-
-  const Error error = open_error(options_in(directory));
-
-  CHECK(error.code == Errc::Busy);
-  CHECK(error.message.find("in use by process " + std::to_string(owner)) != std::string::npos);
-  ::close(stop[1]);
-  int status = 0;
-  CHECK(::waitpid(owner, &status, 0) == owner);
-  for (const int fd : {ready[0], ready[1], stop[0]}) ::close(fd);
-  TestStore(options_in(directory)).put(1);
 }
 
 TEST_CASE("a second store on the same directory in one process is refused") {

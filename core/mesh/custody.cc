@@ -1,5 +1,7 @@
 #include "core/mesh/custody.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace marram::mesh {
@@ -8,23 +10,52 @@ namespace {
 
 constexpr Duration kLookAgain = std::chrono::seconds(1);
 constexpr Duration kEndEvery = std::chrono::minutes(1);
+constexpr Duration kSaveEvery = std::chrono::hours(24);
+constexpr Duration kJump = std::chrono::minutes(1);
+constexpr Duration kComeBack = std::chrono::hours(1);
+// What was stored with an earlier time was stored by a clock that had not been set.
+constexpr WallTime kContactLeast{std::chrono::sys_days(std::chrono::year(2024) / 1 / 1)};
+
+Duration distance(Now now) { return now.wall.time_since_epoch() - now.steady.time_since_epoch(); }
 
 }  // namespace
 
-void Custody::load(const std::vector<HoldRecord>& holds) {
+void Custody::load(const std::vector<HoldRecord>& holds, Now now) {
+  clock_ = distance(now);
   for (const HoldRecord& record : holds) {
     Hold& hold = holds_[{record.peer, record.stream}];
     hold.contact = record.contact;
+    hold.loaded = true;
+    hold.away = now.steady;
+    hold.before = options_.clock_suspect ? Duration(0) : stored_age(hold, now);
     for (const auto& [no, acked] : record.acked) {
       if (const Log* const log = logs_.find_no(no)) hold.acked[log->index] = acked;
     }
   }
 }
 
-void Custody::on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed) {
+// A node that was off itself leaves its peers the time to come back.
+Duration Custody::stored_age(const Hold& hold, Now now) const {
+  if (hold.contact < kContactLeast || hold.contact > now.wall) return Duration(0);
+  const Duration most = options_.away_max - std::min(kComeBack, options_.away_max / 4);
+  return std::min(now.wall - hold.contact, most);
+}
+
+Status Custody::on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed) {
   const Key key{peer, log.id.stream};
   const auto found = holds_.find(key);
-  if (found == holds_.end() && holds_.size() >= options_.holds_max) return;
+  if (found == holds_.end()) {
+    std::size_t of_peer = 0;
+    for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer; ++i)
+      ++of_peer;
+    if (of_peer >= options_.holds_per_peer_max || holds_.size() >= options_.holds_max) {
+      return fail(Errc::TooLarge,
+                  fmt::format("mesh: cannot hold {} for {}: {} streams are held for it, {} for all "
+                              "(at most {} and {})",
+                              log.id.stream, peer, of_peer, holds_.size(),
+                              options_.holds_per_peer_max, options_.holds_max));
+    }
+  }
   Hold& hold = holds_[key];
   ended_.erase(key);
   std::uint64_t acked = std::max<std::uint64_t>(needed, 1) - 1;
@@ -32,9 +63,10 @@ void Custody::on_standing_want(const std::string& peer, const Log& log, std::uin
   // Only an ACK raises it: the main want may be far above a backfill.
   const bool asked = hold.unasked.erase(log.index) == 0;
   if (place != hold.acked.end() && asked) acked = std::min(acked, place->second);
-  if (found != holds_.end() && place != hold.acked.end() && place->second == acked) return;
+  if (found != holds_.end() && place != hold.acked.end() && place->second == acked) return {};
   hold.acked[log.index] = acked;
   hold.changed = true;
+  return {};
 }
 
 bool Custody::on_ack(const std::string& peer, const Log& log, std::uint64_t acked) {
@@ -71,6 +103,7 @@ std::vector<wire::Held> Custody::on_peer_up(const std::string& peer) {
   here_.insert(peer);
   std::vector<wire::Held> frames;
   for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer; ++i) {
+    i->second.loaded = false;
     wire::Held held{i->first.second, {}};
     for (const auto& [index, acked] : i->second.acked) {
       dirty_.insert(index);
@@ -91,7 +124,9 @@ void Custody::on_peer_down(const std::string& peer, Now now) {
   here_.erase(peer);
   for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer; ++i) {
     Hold& hold = i->second;
-    hold.contact = now.wall;
+    hold.loaded = false;
+    hold.away = now.steady;
+    hold.before = {};
     hold.changed = true;
     for (const auto& [index, acked] : hold.acked) dirty_.insert(index);
     hold.unasked.clear();
@@ -183,6 +218,51 @@ std::optional<TimePoint> Custody::wake_at() const {
   return at;
 }
 
+// What was stored by a clock that was wrong is stored again.
+void Custody::follow_clock(Now now) {
+  const Duration clock = distance(now);
+  const bool jumped = clock > clock_ + kJump || clock < clock_ - kJump;
+  clock_ = clock;
+  for (auto& [key, hold] : holds_) {
+    if (!hold.loaded) {
+      const bool old = !hold.saved || now.steady - *hold.saved >= kSaveEvery;
+      hold.changed = hold.changed || jumped || (old && here_.contains(key.first));
+    } else if (jumped) {
+      // Of two clocks the one is right by which the peer has been away for less.
+      const Duration age = std::max(stored_age(hold, now) - (now.steady - hold.away), Duration(0));
+      hold.before = std::min(hold.before, age);
+      hold.changed = hold.changed || hold.contact < kContactLeast;
+    }
+  }
+}
+
+void Custody::end_old(TimePoint now, std::set<std::uint32_t>& dirty, Actions& out) {
+  if (now < expire_at_) return;
+  expire_at_ = now + std::min(kEndEvery, options_.away_max);
+  std::vector<Key> old;
+  for (const auto& [key, hold] : holds_) {
+    if (here_.contains(key.first)) continue;
+    if (hold.before + (now - hold.away) >= options_.away_max) old.push_back(key);
+  }
+  for (const Key& key : old) end(key, dirty, out);
+}
+
+void Custody::save(const Key& key, Hold& hold, Now now, Actions& out) {
+  if (here_.contains(key.first)) {
+    hold.contact = now.wall;
+    hold.saved = now.steady;
+  } else if (!hold.loaded || hold.contact < kContactLeast) {
+    hold.contact = now.wall - hold.before - (now.steady - hold.away);
+    hold.saved = now.steady;
+  }
+  HoldRecord record{key.first, key.second, hold.contact, {}};
+  for (const auto& [index, acked] : hold.acked) {
+    const Log* const log = logs_.at(index);
+    if (log != nullptr && log->record) record.acked[log->record->no] = acked;
+  }
+  out.push_back(PutHold{std::move(record)});
+}
+
 std::set<std::uint32_t> Custody::flush(Now now,
                                        const std::function<TimePoint(const std::string&)>& heard,
                                        Actions& out) {
@@ -190,27 +270,12 @@ std::set<std::uint32_t> Custody::flush(Now now,
   looked_at_ = now.steady;
   std::set<std::uint32_t> dirty = std::exchange(dirty_, {});
   for (const Key& key : std::exchange(ended_, {})) out.push_back(RemoveHold{key.first, key.second});
-  if (now.wall >= expire_at_) {
-    expire_at_ = now.wall + kEndEvery;
-    std::vector<Key> old;
-    for (const auto& [key, hold] : holds_) {
-      if (!here_.contains(key.first) && now.wall - hold.contact >= options_.away_max &&
-          hold.contact != WallTime()) {
-        old.push_back(key);
-      }
-    }
-    for (const Key& key : old) end(key, dirty, out);
-  }
+  follow_clock(now);
+  end_old(now.steady, dirty, out);
   std::vector<HoldMove> moves;
   for (auto& [key, hold] : holds_) {
     if (hold.changed) {
-      if (here_.contains(key.first)) hold.contact = now.wall;
-      HoldRecord record{key.first, key.second, hold.contact, {}};
-      for (const auto& [index, acked] : hold.acked) {
-        const Log* const log = logs_.at(index);
-        if (log != nullptr && log->record) record.acked[log->record->no] = acked;
-      }
-      out.push_back(PutHold{std::move(record)});
+      save(key, hold, now, out);
     } else {
       for (const std::uint32_t index : hold.moved) {
         const Log* const log = logs_.at(index);

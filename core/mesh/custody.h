@@ -4,6 +4,8 @@
 // standing want, outlives absence and restarts, and covers logs first heard of while the peer
 // is away, from 1.  A new log is held for a peer that is here too, until it has surely heard of it:
 // it may be gone without a word.  A hold ends when the peer releases it, or is gone for `away_max`.
+// That is measured by the steady clock: the wall clock, which may be wrong and jump, only says how
+// long a peer had been away when this node was started.
 // While the peer is away the hold asks for the stream by itself; while it is here it holds history,
 // and keeps copies whole.
 //
@@ -32,15 +34,18 @@ class Custody {
     // A peer from which something came so long after a log was new has heard of the log.
     Duration unheard = std::chrono::seconds(10);
     std::size_t holds_max = 65'536;
+    std::size_t holds_per_peer_max = 4096;
+    bool clock_suspect = false;  // when this node was started
   };
   // `logs` outlives the object.
   Custody(Options options, Logs& logs) : options_(options), logs_(logs) {}
 
   // What was stored.
-  void load(const std::vector<HoldRecord>& holds);
+  void load(const std::vector<HoldRecord>& holds, Now now);
 
   // The peer wants a log from `needed` on, for durable readers.
-  void on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed);
+  // Errors: TooLarge  too many holds; nothing is held
+  Status on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed);
   // Whether it needs less now.
   bool on_ack(const std::string& peer, const Log& log, std::uint64_t acked);
   void on_release(const std::string& peer, const wire::Release& release);
@@ -69,7 +74,11 @@ class Custody {
 
  private:
   struct Hold {
-    WallTime contact{};
+    WallTime contact{};              // as stored
+    std::optional<TimePoint> saved;  // when it was given to the store
+    bool loaded = false;             // the peer has not been here in this run
+    TimePoint away{};                // not here since then; before that, when loaded, for
+    Duration before{};
     std::map<std::uint32_t, std::uint64_t> acked;  // by log index
     bool changed = false;                          // more than moves
     std::set<std::uint32_t> moved;
@@ -77,6 +86,11 @@ class Custody {
   };
   using Key = std::pair<std::string, std::string>;  // peer, stream
 
+  // How long the peer of a hold has been away by `now`, as far as stored times are to be believed.
+  Duration stored_age(const Hold& hold, Now now) const;
+  void follow_clock(Now now);
+  void end_old(TimePoint now, std::set<std::uint32_t>& dirty, Actions& out);
+  void save(const Key& key, Hold& hold, Now now, Actions& out);
   void end_unasked(TimePoint now, const std::function<TimePoint(const std::string&)>& heard);
   void end(const Key& key, std::set<std::uint32_t>& dirty, Actions& out);
 
@@ -86,7 +100,8 @@ class Custody {
   std::set<std::string> here_;
   std::set<Key> ended_;
   std::set<std::uint32_t> dirty_;
-  WallTime expire_at_{};
+  TimePoint expire_at_{};
+  Duration clock_{};  // the wall clock's distance from the steady one
   TimePoint looked_at_{};
 };
 

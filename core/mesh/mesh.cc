@@ -46,7 +46,7 @@ Mesh::Body::Body(MeshOptions the_options, std::vector<LogRecord> records, MeshRe
               .lost_after = options.lost_after},
              {logs, map, sources, links}),
       serving({.wants_per_peer_max = options.wants_per_peer_max}, logs, links),
-      custody({.away_max = options.hold_away_max}, logs),
+      custody({.away_max = options.hold_away_max, .clock_suspect = options.clock_suspect}, logs),
       facts(mesh.facts) {
   serving.set_first_token(kFirstRead);
   for (const LogRecord& record : records) {
@@ -59,7 +59,7 @@ Mesh::Body::Body(MeshOptions the_options, std::vector<LogRecord> records, MeshRe
     if (!log->writes()) copies.on_record(*log);
     mark(*log, now.steady);
   }
-  custody.load(mesh.holds);
+  custody.load(mesh.holds, now);
   sweep_at = now.steady;
 }
 

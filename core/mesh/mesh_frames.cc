@@ -227,7 +227,8 @@ Status Mesh::Body::on(Link& link, wire::Want& want, Now now, Actions&) {
     const std::uint64_t needed = want.from.at == wire::Begin::At::Seq ? want.from.seq
                                  : at_head                            ? log->head() + 1
                                                                       : 1;
-    custody.on_standing_want(link.peer().node_id, *log, needed);
+    if (auto status = custody.on_standing_want(link.peer().node_id, *log, needed); !status)
+      return status;
   }
   if (auto status = serving.on_want(link, *log, std::move(want), now.steady); !status)
     return status;

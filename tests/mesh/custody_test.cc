@@ -1,0 +1,194 @@
+#include "core/mesh/custody.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+namespace marram::mesh {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kDay = 24h;
+constexpr WallTime kToday{std::chrono::sys_days(std::chrono::year(2026) / 11 / 1)};
+constexpr WallTime kUnset{5s};  // of a clock that nobody has set
+
+// A node that runs for a while: its logs, its custody, what that stored.
+struct Run {
+  explicit Run(Custody::Options options = {}) : custody(options, logs) {
+    bool is_new = false;
+    log = logs.add({"origin", "1-x", "events"}, is_new);
+    logs.set_record(*log, {.no = 7, .id = log->id});
+  }
+
+  void flush(Now now) {
+    Actions out;
+    custody.flush(now, [&](const std::string&) { return now.steady; }, out);
+    for (Action& action : out) {
+      if (auto* const put = std::get_if<PutHold>(&action)) {
+        std::erase_if(stored, [&](const HoldRecord& hold) {
+          return hold.peer == put->hold.peer && hold.stream == put->hold.stream;
+        });
+        stored.push_back(std::move(put->hold));
+      } else if (const auto* const gone = std::get_if<RemoveHold>(&action)) {
+        std::erase_if(stored, [&](const HoldRecord& hold) {
+          return hold.peer == gone->peer && hold.stream == gone->stream;
+        });
+      }
+    }
+  }
+  // The clocks go on for `time`, an hour at a time.
+  void run(Now& now, Duration time) {
+    for (Duration passed{}; passed < time; passed += 1h) {
+      now.steady += 1h;
+      now.wall += 1h;
+      flush(now);
+    }
+  }
+  void want() { REQUIRE(custody.on_standing_want("peer", *log, 1)); }
+
+  Logs logs{100};
+  Log* log;
+  Custody custody;
+  std::vector<HoldRecord> stored;
+};
+
+// What a peer that went away at `contact` left.
+std::vector<HoldRecord> left(WallTime contact) { return {{"peer", "events", contact, {{7, 3}}}}; }
+
+TEST_SUITE_BEGIN("mesh/custody");
+
+TEST_CASE("a hold outlives a clock that is not set at the start, and then is") {
+  Now now{TimePoint(1h), kUnset};
+  Run node({.clock_suspect = true});
+  node.custody.load(left(kToday - kDay), now);
+  node.stored = left(kToday - kDay);
+  node.run(now, 2h);
+
+  now.wall = kToday;
+  node.run(now, 3h);
+  CHECK(node.stored.size() == 1);
+
+  node.run(now, 31 * kDay);
+  CHECK(node.stored.empty());
+}
+
+TEST_CASE("a peer that was lost before the clock was set has been away since then") {
+  Now now{TimePoint(1h), kUnset};
+  Run node({.clock_suspect = true});
+  node.custody.load({}, now);
+  node.custody.on_peer_up("peer");
+  node.want();
+  node.flush(now);
+  node.custody.on_peer_down("peer", now);
+  node.run(now, 2h);
+
+  now.wall = kToday;
+  node.flush(now);
+
+  REQUIRE(node.stored.size() == 1);
+  CHECK(node.stored[0].contact == kToday - 2h);
+}
+
+TEST_CASE("a time that was stored by a clock that was not set is no age") {
+  Now now{TimePoint(1h), kToday};
+  Run node;
+  node.custody.load(left(kUnset), now);
+  node.stored = left(kUnset);
+
+  node.run(now, 29 * kDay);
+  CHECK(node.stored.size() == 1);
+  node.run(now, 2 * kDay);
+  CHECK(node.stored.empty());
+}
+
+TEST_CASE("a clock that jumps ahead and back ends no hold") {
+  Now now{TimePoint(1h), kToday};
+  Run node;
+  node.custody.load({}, now);
+  node.custody.on_peer_up("peer");
+  node.want();
+  node.flush(now);
+  node.custody.on_peer_down("peer", now);
+  node.run(now, 1h);
+
+  now.wall += 1000 * kDay;
+  node.run(now, 1h);
+  now.wall -= 1000 * kDay;
+  node.run(now, 1h);
+
+  REQUIRE(node.stored.size() == 1);
+  CHECK(node.stored[0].contact == kToday);
+}
+
+TEST_CASE("a peer that was here all the time was in contact, also where nothing happened") {
+  Now now{TimePoint(1h), kToday};
+  Run before;
+  before.custody.load({}, now);
+  before.custody.on_peer_up("peer");
+  before.want();
+  before.run(now, 40 * kDay);
+  REQUIRE(before.stored.size() == 1);
+  CHECK(now.wall - before.stored[0].contact <= kDay);
+
+  Run after;
+  after.custody.load(before.stored, now);
+  after.stored = before.stored;
+  after.run(now, 2 * kDay);
+
+  CHECK(after.stored.size() == 1);
+}
+
+TEST_CASE("a peer that is away for long is let go, over restarts too") {
+  Now now{TimePoint(1h), kToday};
+  Run before;
+  before.custody.load({}, now);
+  before.custody.on_peer_up("peer");
+  before.want();
+  before.flush(now);
+  before.custody.on_peer_down("peer", now);
+  before.run(now, 20 * kDay);
+  REQUIRE(before.stored.size() == 1);
+
+  Run after;
+  after.custody.load(before.stored, now);
+  after.stored = before.stored;
+  after.run(now, 9 * kDay);
+  CHECK(after.stored.size() == 1);
+  after.run(now, kDay);
+  CHECK(after.stored.empty());
+}
+
+TEST_CASE("a node that was off for long gives its peers time to come back") {
+  Now now{TimePoint(1h), kToday};
+  Run node;
+  node.custody.load(left(kToday - 100 * kDay), now);
+  node.stored = left(kToday - 100 * kDay);
+
+  node.flush(now);
+  CHECK(node.stored.size() == 1);
+  node.run(now, 1h);
+  CHECK(node.stored.empty());
+}
+
+TEST_CASE("what is over the limit of holds is refused, for one peer and for all") {
+  Run node({.holds_max = 3, .holds_per_peer_max = 2});
+  bool is_new = false;
+  const auto want = [&](const std::string& peer, const std::string& stream) {
+    return node.custody.on_standing_want(peer, *node.logs.add({"o", "1-x", stream}, is_new), 1);
+  };
+  REQUIRE(want("a", "1"));
+  REQUIRE(want("a", "2"));
+
+  CHECK(want("a", "3").error().code == Errc::TooLarge);
+  CHECK(want("a", "1"));
+  CHECK(want("b", "1"));
+  CHECK(want("b", "2").error().code == Errc::TooLarge);
+}
+
+TEST_SUITE_END();
+
+}  // namespace
+
+}  // namespace marram::mesh

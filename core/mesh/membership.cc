@@ -1,6 +1,7 @@
 #include "core/mesh/membership.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/wire/address.h"
 
@@ -10,6 +11,10 @@ namespace {
 
 constexpr Duration kSeedsFirst = std::chrono::seconds(5);
 constexpr Duration kForgetEvery = std::chrono::minutes(1);
+
+bool has(const std::vector<std::string>& addresses, const std::string& address) {
+  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+}
 
 bool of_use_elsewhere(const std::string& address) {
   const auto parsed = wire::parse_address("mesh", address);
@@ -40,15 +45,42 @@ void Membership::learn(const wire::PeerRecord& peer, TimePoint now) {
   // Others may have told of another way to it; what is no news is not passed on.
   const std::vector<std::string> before = std::exchange(known.record, peer).addresses;
   std::vector<std::string>& addresses = known.record.addresses;
+  if (addresses.size() > wire::kAddressesMax) addresses.resize(wire::kAddressesMax);
+  known.named = addresses.size();
   for (const std::string& address : before) {
-    const bool told = std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-    if (!told && addresses.size() < wire::kAddressesMax) addresses.push_back(address);
+    if (!has(addresses, address) && addresses.size() < wire::kAddressesMax) {
+      addresses.push_back(address);
+    }
   }
   if (addresses.size() > before.size()) news_.insert(peer.node_id);
-  for (const std::string& address : peer.addresses) {
-    Address& place = addresses_[address];
-    if (place.node_id.empty()) place.node_id = peer.node_id;
+  const std::size_t most = options_.peers_max * wire::kAddressesMax;
+  for (const std::string& address : addresses) {
+    const auto place = addresses_.find(address);
+    if (place == addresses_.end() ? addresses_.size() < most
+                                  : !peers_.contains(place->second.node_id)) {
+      claim(address, peer.node_id);
+    }
   }
+  for (const std::string& address : before) {
+    const auto place = addresses_.find(address);
+    if (place != addresses_.end() && !keeps(address, place->second, now)) addresses_.erase(place);
+  }
+}
+
+// Whose node has a link, and whose is this node itself, stays so.
+void Membership::claim(const std::string& address, const std::string& node_id) {
+  Address& place = addresses_[address];
+  if (place.node_id == node_id || place.node_id == options_.node_id) return;
+  if (!is_linked(place.node_id)) place.node_id = node_id;
+}
+
+bool Membership::keeps(const std::string& text, const Address& address, TimePoint now) const {
+  if (address.seed || address.dialling || address.stuck) return true;
+  if (address.node_id == options_.node_id) return true;
+  const bool late = address.answered && now - *address.answered < options_.expire;
+  if (late || (address.answered && is_linked(address.node_id))) return true;
+  const auto owner = peers_.find(address.node_id);
+  return owner != peers_.end() && has(owner->second.record.addresses, text);
 }
 
 void Membership::on_connected(const std::string& address) {
@@ -58,21 +90,42 @@ void Membership::on_connected(const std::string& address) {
 
 void Membership::on_up(const std::string& node_id, const std::string& address,
                        const wire::PeerRecord& peer, TimePoint now) {
+  if (!peers_.contains(node_id)) make_room();
   Peer& known = peers_[node_id];
   if (!known.linked) ++links_;
   known.linked = true;
   known.seen = now;
   const std::vector<std::string> before = std::exchange(known.record, peer).addresses;
-  for (const std::string& own : peer.addresses) addresses_[own].node_id = node_id;
+  std::vector<std::string>& addresses = known.record.addresses;
+  if (addresses.size() > wire::kAddressesMax) addresses.resize(wire::kAddressesMax);
+  for (const std::string& own : addresses) claim(own, node_id);
   // It does not know where it can be dialled; here one way is known.
-  if (peer.addresses.empty() && of_use_elsewhere(address)) known.record.addresses = {address};
-  if (!known.record.addresses.empty() && known.record.addresses != before) news_.insert(node_id);
+  if (addresses.empty() && of_use_elsewhere(address)) addresses = {address};
+  known.named = addresses.size();
+  if (!addresses.empty() && addresses != before) news_.insert(node_id);
+  if (!addresses.empty()) {
+    std::erase_if(addresses_, [&](const auto& item) {
+      return item.second.node_id == node_id && item.first != address &&
+             !keeps(item.first, item.second, now);
+    });
+  }
   if (address.empty()) return;
   Address& place = addresses_[address];
   place.node_id = node_id;
-  place.dialling = place.stuck = false;
+  place.dialling = place.stuck = place.keyless = false;
   place.pause = {};
   place.next = now;
+  place.answered = now;
+}
+
+// For a peer that is here: whoever was seen the longest time ago is let go.
+void Membership::make_room() {
+  if (peers_.size() < options_.peers_max) return;
+  const auto oldest =
+      std::min_element(peers_.begin(), peers_.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.second.linked, a.second.seen) < std::tie(b.second.linked, b.second.seen);
+      });
+  if (!oldest->second.linked) forget(std::string(oldest->first));
 }
 
 void Membership::on_down(const std::string& node_id, TimePoint now) {
@@ -88,6 +141,7 @@ void Membership::on_down(const std::string& node_id, TimePoint now) {
     if (address.node_id != node_id) continue;
     address.stuck = false;
     address.late = now;
+    if (address.answered) address.answered = now;
     if (!address.dialling) back_off(address, now);
   }
 }
@@ -95,9 +149,19 @@ void Membership::on_down(const std::string& node_id, TimePoint now) {
 void Membership::on_failed(const std::string& address, bool refused, TimePoint now) {
   const auto found = addresses_.find(address);
   if (found == addresses_.end()) return;
-  found->second.dialling = false;
-  if (refused) found->second.late.reset();
-  back_off(found->second, now);
+  Address& place = found->second;
+  place.dialling = false;
+  place.keyless = !place.keyless;
+  if (refused) place.late.reset();
+  back_off(place, now);
+  // Nobody answers where only an older word had it.
+  const auto owner = peers_.find(place.node_id);
+  if (owner != peers_.end() && !place.seed) {
+    std::vector<std::string>& known = owner->second.record.addresses;
+    const auto older = known.begin() + static_cast<std::ptrdiff_t>(owner->second.named);
+    known.erase(std::remove(older, known.end(), address), known.end());
+  }
+  if (!keeps(address, place, now)) addresses_.erase(found);
 }
 
 void Membership::set_stuck(const std::string& address, bool stuck, TimePoint now) {
@@ -110,21 +174,45 @@ void Membership::set_stuck(const std::string& address, bool stuck, TimePoint now
 }
 
 void Membership::on_self(const std::string& address) {
-  addresses_[address].node_id = options_.node_id;
+  const auto found = addresses_.find(address);
+  if (found != addresses_.end()) found->second.node_id = options_.node_id;
 }
 
 void Membership::on_double(const std::string& address, const std::string& node_id) {
-  Address& place = addresses_[address];
-  place.node_id = node_id;
-  place.dialling = false;
+  const auto found = addresses_.find(address);
+  if (found == addresses_.end()) return;
+  found->second.node_id = node_id;
+  found->second.dialling = found->second.keyless = false;
 }
 
 void Membership::forget(const std::string& node_id) {
+  drop(node_id);
+  adopt();
+}
+
+void Membership::drop(const std::string& node_id) {
   if (is_linked(node_id)) --links_;
   peers_.erase(node_id);
-  std::erase_if(addresses_, [&](const auto& item) {
-    return item.second.node_id == node_id && !item.second.seed;
-  });
+  news_.erase(node_id);
+  for (auto i = addresses_.begin(); i != addresses_.end();) {
+    if (i->second.node_id != node_id) {
+      ++i;
+    } else if (i->second.seed) {
+      (i++)->second.node_id.clear();
+    } else {
+      i = addresses_.erase(i);
+    }
+  }
+}
+
+// What somebody who was let go had, others may have too.
+void Membership::adopt() {
+  for (const auto& [id, peer] : peers_) {
+    for (const std::string& address : peer.record.addresses) {
+      Address& place = addresses_[address];
+      if (place.node_id.empty()) place.node_id = id;
+    }
+  }
 }
 
 void Membership::back_off(Address& address, TimePoint now) {
@@ -154,6 +242,7 @@ void Membership::on_tick(TimePoint now, Actions& out) {
   for (auto& [text, address] : addresses_) {
     if (address.dialling && now >= address.next) {  // the transport has forgotten it
       address.dialling = false;
+      address.keyless = !address.keyless;
       back_off(address, now);
     }
     if (address.dialling || now < address.next || !wanted(address)) continue;
@@ -166,7 +255,9 @@ void Membership::on_tick(TimePoint now, Actions& out) {
 
 std::string Membership::key_of(const Address& address) const {
   const auto found = peers_.find(address.node_id);
-  return found == peers_.end() ? std::string() : found->second.record.key;
+  // Another node may be there by now.
+  if (found == peers_.end() || address.keyless) return {};
+  return found->second.record.key;
 }
 
 std::optional<TimePoint> Membership::wake_at() const {
@@ -185,7 +276,9 @@ void Membership::expire(TimePoint now) {
   for (const auto& [id, peer] : peers_) {
     if (!peer.linked && now - peer.seen >= options_.expire) gone.push_back(id);
   }
-  for (const std::string& id : gone) forget(id);
+  for (const std::string& id : gone) drop(id);
+  std::erase_if(addresses_, [&](const auto& item) { return !keeps(item.first, item.second, now); });
+  adopt();
 }
 
 void Membership::on_alive(const std::string& node_id, TimePoint now) {

@@ -3,9 +3,11 @@
 // Seeds are dialled for ever.  Their turn comes first when the last link is lost.  Peers that
 // others tell of, or that the LAN beacon heard, are dialled while this node has fewer than
 // `links_min` links, and are forgotten when nobody has had a link with them for `expire`.  An
-// address whose node has a link already is left alone, unless that link is stuck.  Redial backs
-// off with jitter, to half a second where there was a link of late, so that it is back with
-// the path.
+// address whose node has a link already is left alone, unless that link is stuck.  An address that
+// its node no longer names is forgotten, at once where the node itself says so, else when nobody
+// answers there (not where somebody did within `expire`); it is another node's when that one
+// answers there.  Redial backs off with jitter, to half a second where there was a link of late, so
+// that it is back with the path.
 //
 // Threads: the owner's only.
 #pragma once
@@ -79,6 +81,8 @@ class Membership {
  private:
   struct Peer {
     wire::PeerRecord record;
+    std::size_t named =
+        0;             // of the record's addresses those that the newest word named; then others
     TimePoint seen{};  // when somebody had a link with it
     bool linked = false;
   };
@@ -87,12 +91,20 @@ class Membership {
     std::string node_id;  // who was there last; empty: not known
     bool dialling = false;
     bool stuck = false;
-    TimePoint next{};               // not before; while dialling: given up then
-    std::optional<TimePoint> late;  // when there was a link last
+    bool keyless = false;               // with its key it came to nothing: tried without, once
+    TimePoint next{};                   // not before; while dialling: given up then
+    std::optional<TimePoint> late;      // when there was a link last
+    std::optional<TimePoint> answered;  // when one was made there
     Duration pause{};
   };
 
   bool is_linked(const std::string& node_id) const;
+  void claim(const std::string& address, const std::string& node_id);
+  // Seeds, where somebody answered of late, what its node still names.
+  bool keeps(const std::string& text, const Address& address, TimePoint now) const;
+  void drop(const std::string& node_id);
+  void adopt();
+  void make_room();
   bool wanted(const Address& address) const;
   void back_off(Address& address, TimePoint now);
   void expire(TimePoint now);

@@ -173,6 +173,84 @@ TEST_CASE("a link that is stuck is dialled again beside, until it is no more") {
   CHECK(dialled(membership, kStart + 1s).empty());
 }
 
+TEST_CASE("an address that nobody names any more is forgotten when nobody answers there") {
+  Membership membership({.node_id = "a"});
+  membership.learn({"b", "", {"tcp://b:1"}, 10s}, kStart);
+  membership.learn({"b", "", {"tcp://b:2"}, 0s}, kStart);
+  REQUIRE(dialled(membership, kStart).size() == 2);
+
+  membership.on_failed("tcp://b:1", false, kStart);
+  membership.on_failed("tcp://b:2", false, kStart);
+
+  CHECK(dialled(membership, kStart + 60s) == std::vector<std::string>{"tcp://b:2"});
+  CHECK(membership.records(kStart, 10)[0].addresses == std::vector<std::string>{"tcp://b:2"});
+}
+
+TEST_CASE("what a peer itself names replaces what others said of it, but for seeds") {
+  Membership membership({.node_id = "a", .seeds = {"tcp://seed:1"}});
+  membership.learn({"b", "", {"tcp://old:1", "tcp://seed:1"}, 0s}, kStart);
+  membership.on_up("b", "", {"b", "", {"tcp://new:1"}, {}}, kStart);
+  membership.on_down("b", kStart);
+
+  const auto addresses = dialled(membership, kStart + 60s);
+
+  CHECK(addresses == std::vector<std::string>{"tcp://new:1", "tcp://seed:1"});
+}
+
+TEST_CASE("where a link was made of late is dialled again, whatever its node names") {
+  Membership membership({.node_id = "a", .expire = 1h});
+  membership.learn({"b", "", {"tcp://hub:1"}, 0s}, kStart);
+  REQUIRE(dialled(membership, kStart).size() == 1);
+  membership.on_up("b", "tcp://hub:1", {"b", "", {"tcp://10.0.0.5:1"}, {}}, kStart);
+  CHECK(dialled(membership, kStart + 2h).empty());
+  membership.on_down("b", kStart + 2h);
+  membership.on_failed("tcp://hub:1", false, kStart + 2h);
+
+  CHECK(dialled(membership, kStart + 2h + 60s).size() == 2);
+}
+
+TEST_CASE("an address is another node's when that one answers there") {
+  Membership membership({.node_id = "a"});
+  membership.learn({"old", "old's key", {"tcp://b:1"}, 0s}, kStart);
+  Actions out;
+  membership.on_tick(kStart, out);
+  REQUIRE(std::get<Dial>(out.at(0)).key == "old's key");
+  membership.on_failed("tcp://b:1", false, kStart);
+
+  // With the key that was there before nobody answers: any trusted one will do.
+  membership.on_tick(kStart + 60s, out);
+  CHECK(std::get<Dial>(out.at(1)).key == "");
+  membership.on_up("new", "tcp://b:1", {"new", "new's key", {}, {}}, kStart + 60s);
+  membership.on_down("new", kStart + 60s);
+  membership.on_tick(kStart + 120s, out);
+
+  CHECK(std::get<Dial>(out.at(2)).key == "new's key");
+}
+
+TEST_CASE("a peer cannot claim where another one has its link") {
+  Membership membership({.node_id = "a", .seeds = {"tcp://b:1"}});
+  membership.on_up("b", "tcp://b:1", {"b", "", {}, {}}, kStart);
+  membership.on_up("mallory", "", {"mallory", "", {"tcp://b:1"}, {}}, kStart);
+
+  membership.on_down("b", kStart);
+
+  CHECK(dialled(membership, kStart + 60s).size() == 1);
+}
+
+TEST_CASE("addresses without end make no table without end") {
+  Membership membership({.node_id = "a", .peers_max = 10});
+  for (int i = 0; i < 1000; ++i) {
+    const std::string name = std::to_string(i % 20);
+    const std::string address = "tcp://x:" + std::to_string(i);
+    membership.learn({name, "", {address}, 0s}, kStart + i * 1s);
+    membership.on_up("up" + name, "", {"up" + name, "", {address + "0"}, {}}, kStart);
+    membership.on_down("up" + name, kStart);
+  }
+
+  CHECK(membership.records(kStart, 1000).size() <= 10);
+  CHECK(dialled(membership, kStart + 3000s).size() <= 10 * wire::kAddressesMax);
+}
+
 TEST_SUITE_END();
 
 }  // namespace

@@ -11,6 +11,17 @@ namespace marram::mesh {
 using wire::Begin;
 using wire::WantKind;
 
+namespace {
+
+// About what the filters of a want take in memory.
+std::size_t filter_bytes(const wire::Want& want) {
+  std::size_t bytes = 0;
+  for (const std::string& filter : want.filters) bytes += sizeof(filter) + filter.size();
+  return bytes;
+}
+
+}  // namespace
+
 Serving::Serving(Options options, Logs& logs, Links& links)
     : options_(options), logs_(logs), links_(links) {}
 
@@ -45,6 +56,7 @@ void Serving::erase(Session& session, std::uint64_t number) {
     --session.reads;
   }
   session.held -= want.held;
+  session.filter_bytes -= filter_bytes(want.want);
   session.by_log.erase({want.log, want.want.kind});
   upto_due_.erase({want.session, number});
   const auto list = by_log_.find(want.log);
@@ -67,6 +79,13 @@ Status Serving::on_want(Link& link, Log& log, wire::Want want, TimePoint now) {
     return fail(Errc::TooLarge, fmt::format("mesh: {} has {} wants, the limit", link.peer().node_id,
                                             session.wants.size()));
   }
+  const std::size_t more = filter_bytes(want);
+  if (session.filter_bytes + more > options_.filter_bytes_per_peer_max) {
+    return fail(Errc::TooLarge,
+                fmt::format("mesh: {} has wants with more than {} bytes of filters, the limit",
+                            link.peer().node_id, options_.filter_bytes_per_peer_max));
+  }
+  session.filter_bytes += more;
   Served served;
   served.session = link.id();
   served.log = log.index;

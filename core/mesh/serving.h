@@ -56,6 +56,7 @@ class Serving {
  public:
   struct Options {
     std::size_t wants_per_peer_max = 65'536;
+    std::size_t filter_bytes_per_peer_max = 64 << 20;
     std::size_t reads_per_peer_max = 4;
     // Read for a peer and not sent yet: then no more is read of low priority.  Twice and three
     // times as much: of normal and of high priority.
@@ -115,7 +116,8 @@ class Serving {
     std::map<std::pair<std::uint32_t, wire::WantKind>, std::uint64_t> by_log;
     std::map<Rank, std::uint64_t> ready;
     std::size_t reads = 0;
-    std::uint64_t held = 0;  // bytes read and not sent
+    std::size_t filter_bytes = 0;  // of all wants
+    std::uint64_t held = 0;        // bytes read and not sent
   };
 
   int rank(const Log& log, const Served& want) const;

@@ -18,11 +18,53 @@ std::uint32_t cost_to(const wire::MapRecord& record, const std::string& node_id)
   return 0;
 }
 
+template <class List, class Same>
+bool alike(const List& a, const List& b, Same same) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), same);
+}
+
 }  // namespace
+
+bool same_links(const wire::MapRecord& a, const wire::MapRecord& b) {
+  return alike(a.neighbours, b.neighbours, [](const auto& x, const auto& y) {
+    return x.node_id == y.node_id && x.cost == y.cost;
+  });
+}
+
+bool same_logs(const wire::MapRecord& a, const wire::MapRecord& b) {
+  return alike(a.open, b.open,
+               [](const auto& x, const auto& y) {
+                 return x.epoch == y.epoch && x.stream == y.stream;
+               }) &&
+         alike(a.copies, b.copies, [](const auto& x, const auto& y) {
+           return x.log == y.log && x.first == y.first && x.upto == y.upto;
+         });
+}
+
+std::size_t bytes_of(const wire::Neighbour& neighbour) { return neighbour.node_id.size() + 8; }
+
+std::size_t bytes_of(const wire::OpenLog& open) {
+  std::size_t bytes = 32 + open.epoch.size() + open.stream.size();
+  for (const std::string& topic : open.topics) bytes += topic.size() + 3;
+  return bytes;
+}
+
+std::size_t bytes_of(const wire::CopyNote& copy) {
+  return 32 + copy.log.origin.size() + copy.log.epoch.size() + copy.log.stream.size();
+}
+
+std::size_t bytes_of(const wire::MapRecord& record) {
+  std::size_t bytes = 128 + record.name.size() + record.instance.size();
+  for (const wire::Neighbour& neighbour : record.neighbours) bytes += bytes_of(neighbour);
+  for (const wire::OpenLog& open : record.open) bytes += bytes_of(open);
+  for (const wire::CopyNote& copy : record.copies) bytes += bytes_of(copy);
+  return bytes;
+}
 
 Map::Map(Options options, std::uint64_t number) : options_(std::move(options)), number_(number) {}
 
 Map::Taken Map::take(wire::MapRecord record, TimePoint now) {
+  if (record.number > kNumberMax) return Taken::Known;
   if (record.node_id == options_.node_id) {
     if (record.number < number_ || (record.number == number_ && find(record.node_id) != nullptr)) {
       return Taken::Known;
@@ -31,22 +73,34 @@ Map::Taken Map::take(wire::MapRecord record, TimePoint now) {
     return Taken::Own;
   }
   const auto found = records_.find(record.node_id);
-  if (found == records_.end()) {
-    if (records_.size() >= options_.nodes_max) return Taken::Known;
-  } else if (record.number <= found->second.record.number) {
+  const bool is_new = found == records_.end();
+  if (!is_new && record.number <= found->second.record.number) {
     return record.number == found->second.record.number ? Taken::Known : Taken::Old;
   }
-  Held& held = records_[record.node_id];
-  held = {std::move(record), now};
-  ++version_;
+  const std::size_t before = is_new ? 0 : found->second.bytes;
+  const std::size_t bytes = bytes_of(record);
+  const bool full = is_new && records_.size() >= options_.nodes_max;
+  if (full || bytes > options_.record_bytes_max || bytes_ - before + bytes > options_.bytes_max) {
+    return Taken::Known;
+  }
+  bytes_ += bytes - before;
+  Held& held = is_new ? records_[record.node_id] : found->second;
+  // Of a node that had no record a link may have counted, one-sidedly.
+  const bool links = is_new || !same_links(held.record, record);
+  if (links) computed_ = false;
+  if (links || !same_logs(held.record, record)) ++version_;
+  held = {std::move(record), now, bytes};
   return Taken::New;
 }
 
 const wire::MapRecord& Map::publish(wire::MapRecord own) {
+  // What is known of this node's links and logs does not come from its record.
   own.number = ++number_;
-  ++version_;
   Held& held = records_[options_.node_id];
+  bytes_ -= held.bytes;
   held.record = std::move(own);
+  held.bytes = bytes_of(held.record);
+  bytes_ += held.bytes;
   return held.record;
 }
 
@@ -81,18 +135,19 @@ std::vector<wire::MapRecord> Map::records() const {
 void Map::set_links(std::map<std::string, std::uint32_t> links) {
   if (links == links_) return;
   links_ = std::move(links);
+  computed_ = false;
   ++version_;
 }
 
 const Map::Route* Map::route(const std::string& node_id) {
-  if (computed_ != version_) compute();
+  if (!computed_) compute();
   const auto found = routes_.find(node_id);
   return found == routes_.end() ? nullptr : &found->second;
 }
 
 // Dijkstra; of equal paths the one over the smaller neighbour, so that all choose alike.
 void Map::compute() {
-  computed_ = version_;
+  computed_ = true;
   routes_.clear();
   using Step = std::tuple<std::uint64_t, std::string, std::string>;  // cost, next, node
   std::priority_queue<Step, std::vector<Step>, std::greater<>> open;
@@ -135,9 +190,13 @@ void Map::on_tick(TimePoint now) {
     if (reachable(id)) held.reached = now;
   }
   const auto gone = std::erase_if(records_, [&](const auto& item) {
-    return item.first != options_.node_id && now - item.second.reached >= options_.expire;
+    if (item.first == options_.node_id || now - item.second.reached < options_.expire) return false;
+    bytes_ -= item.second.bytes;
+    return true;
   });
-  if (gone != 0) ++version_;
+  if (gone == 0) return;
+  computed_ = false;
+  ++version_;
 }
 
 }  // namespace marram::mesh

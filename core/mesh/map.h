@@ -18,15 +18,30 @@
 
 namespace marram::mesh {
 
+// About what it takes in a frame.
+std::size_t bytes_of(const wire::Neighbour& neighbour);
+std::size_t bytes_of(const wire::OpenLog& open);
+std::size_t bytes_of(const wire::CopyNote& copy);
+std::size_t bytes_of(const wire::MapRecord& record);
+
+// They lead to the same neighbours at the same cost; name the same logs.
+bool same_links(const wire::MapRecord& a, const wire::MapRecord& b);
+bool same_logs(const wire::MapRecord& a, const wire::MapRecord& b);
+
 class Map {
  public:
   struct Options {
     std::string node_id;
     std::size_t nodes_max = 16'384;
+    std::size_t bytes_max = 64 << 20;        // of all records, as bytes_of() counts
+    std::size_t record_bytes_max = 1 << 20;  // of one
     Duration expire = std::chrono::hours(24 * 30);
   };
   // `number`: of the last own record that may have been flooded.
   Map(Options options, std::uint64_t number);
+
+  // A record with a higher number is nobody's: it takes as good as for ever to get there.
+  static constexpr std::uint64_t kNumberMax = std::uint64_t{1} << 62;
 
   // --- records ---
   enum class Taken {
@@ -69,10 +84,12 @@ class Map {
   struct Held {
     wire::MapRecord record;
     TimePoint reached{};
+    std::size_t bytes = 0;
   };
   const std::map<std::string, Held>& all() const { return records_; }
 
   // Counts up with every change that can change a route or a root.
+  // A newer record that says the same is none.
   std::uint64_t version() const { return version_; }
 
   // Forgets records that have been out of reach for long.
@@ -85,8 +102,9 @@ class Map {
   std::uint64_t number_;
   std::map<std::string, Held> records_;
   std::map<std::string, std::uint32_t> links_;
+  std::size_t bytes_ = 0;
   std::uint64_t version_ = 1;
-  std::uint64_t computed_ = 0;
+  bool computed_ = false;  // routes_ are those of the links as they are
   std::map<std::string, Route> routes_;
   TimePoint expire_at_{};
 };

@@ -30,7 +30,9 @@ Mesh::Body::Body(MeshOptions the_options, std::vector<LogRecord> records, MeshRe
       link_options{hello_of(options)},
       logs(options.logs_max),
       // Above what may have been flooded and not saved before a crash.
-      map({options.node_id, options.nodes_max, options.hold_away_max},
+      map({.node_id = options.node_id,
+           .nodes_max = options.nodes_max,
+           .expire = options.hold_away_max},
           mesh.facts.map_number + kNumbersUnsaved),
       sources(options.node_id, map),
       membership({.node_id = options.node_id,

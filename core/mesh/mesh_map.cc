@@ -14,26 +14,6 @@ constexpr std::size_t kStateBytes = 256 << 10;
 constexpr std::size_t kRecordBytes = 768 << 10;  // of the own one: it goes in one frame
 constexpr std::size_t kTopicsBytes = 256 << 10;  // of them, of its topics
 
-std::size_t bytes_of(const wire::Neighbour& neighbour) { return neighbour.node_id.size() + 8; }
-
-std::size_t bytes_of(const wire::OpenLog& open) {
-  std::size_t bytes = 32 + open.epoch.size() + open.stream.size();
-  for (const std::string& topic : open.topics) bytes += topic.size() + 3;
-  return bytes;
-}
-
-std::size_t bytes_of(const wire::CopyNote& copy) {
-  return 32 + copy.log.origin.size() + copy.log.epoch.size() + copy.log.stream.size();
-}
-
-std::size_t bytes_of(const wire::MapRecord& record) {
-  std::size_t bytes = 128 + record.name.size() + record.instance.size();
-  for (const wire::Neighbour& neighbour : record.neighbours) bytes += bytes_of(neighbour);
-  for (const wire::OpenLog& open : record.open) bytes += bytes_of(open);
-  for (const wire::CopyNote& copy : record.copies) bytes += bytes_of(copy);
-  return bytes;
-}
-
 // What is told of a log that this node writes; without topics any may come.
 wire::OpenLog open_log(const Log& log, std::size_t& topics_left) {
   wire::OpenLog open{log.id.epoch, log.id.stream, log.topics, log.durability, log.priority};
@@ -48,21 +28,7 @@ wire::OpenLog open_log(const Log& log, std::size_t& topics_left) {
 }
 
 bool same(const wire::MapRecord& a, const wire::MapRecord& b) {
-  const auto equal = [](const auto& x, const auto& y, auto matches) {
-    return std::equal(x.begin(), x.end(), y.begin(), y.end(), matches);
-  };
-  return a.clock_suspect == b.clock_suspect &&
-         equal(a.neighbours, b.neighbours,
-               [](const auto& x, const auto& y) {
-                 return x.node_id == y.node_id && x.cost == y.cost;
-               }) &&
-         equal(a.open, b.open,
-               [](const auto& x, const auto& y) {
-                 return x.epoch == y.epoch && x.stream == y.stream;
-               }) &&
-         equal(a.copies, b.copies, [](const auto& x, const auto& y) {
-           return x.log == y.log && x.first == y.first && x.upto == y.upto;
-         });
+  return a.clock_suspect == b.clock_suspect && same_links(a, b) && same_logs(a, b);
 }
 
 }  // namespace

@@ -77,6 +77,36 @@ TEST_CASE("more nodes than the limit are not kept") {
   CHECK(map.size() == 1);
 }
 
+TEST_CASE("records of more bytes than the limit are not kept, neither one nor all") {
+  wire::MapRecord large = record("large", 1);
+  for (int i = 0; i < 100; ++i) large.neighbours.push_back({std::to_string(i), 1});
+  const std::size_t bytes = bytes_of(large);
+  Map map({.node_id = "a", .bytes_max = bytes + 200, .record_bytes_max = bytes}, 0);
+
+  CHECK(map.take(large, {}) == Map::Taken::New);
+  CHECK(map.take(record("b", 1), {}) == Map::Taken::New);
+  CHECK(map.take(record("c", 1), {}) == Map::Taken::Known);
+  large.number = 2;
+  CHECK(map.take(large, {}) == Map::Taken::New);
+  large.number = 3;
+  large.neighbours.push_back({"more", 1});
+  CHECK(map.take(large, {}) == Map::Taken::Known);
+  CHECK(map.take(record("large", 4), {}) == Map::Taken::New);
+  CHECK(map.take(record("c", 1), {}) == Map::Taken::New);
+}
+
+TEST_CASE("a newer record that says the same changes no route") {
+  Map map({.node_id = "a"}, 0);
+  map.take(record("b", 1, {{"a", 1}}), {});
+  const std::uint64_t version = map.version();
+
+  CHECK(map.take(record("b", 2, {{"a", 1}}), {}) == Map::Taken::New);
+  map.publish(record("a", 0, {{"b", 1}}));
+  CHECK(map.version() == version);
+  CHECK(map.take(record("b", 3, {{"a", 2}}), {}) == Map::Taken::New);
+  CHECK(map.version() != version);
+}
+
 TEST_SUITE_END();
 
 }  // namespace

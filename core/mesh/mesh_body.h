@@ -31,6 +31,7 @@ struct Mesh::Body {
     SessionId old = 0;
     TimePoint since{};
     std::vector<wire::LinkFrame> frames;
+    std::size_t bytes = 0;  // about what they take in memory
   };
 
   Body(MeshOptions the_options, std::vector<LogRecord> records, MeshRecords mesh, Now now);
@@ -40,6 +41,9 @@ struct Mesh::Body {
   const Link* dialled(const std::string& address);
   void greet(Link& link, const wire::LinkHello& hello, Now now, Actions& out);
   bool settle_double(Link& link, Link& old, Now now, Actions& out);
+  bool replaces(Link& link, Link& old, Now now, Actions& out);
+  void begin_probe(Link& link, Link& old, Now now, Actions& out);
+  void end_probe(Link& link, Probe probe, Now now, Actions& out);
   void go_live(Link& link, Now now, Actions& out);
   void refuse(Link& link, const Error& why, Now now, Actions& out);
   void close(SessionId id, const Error& why, Now now, Actions& out);
@@ -58,7 +62,7 @@ struct Mesh::Body {
   Status on(Link& link, wire::Stop& stop, Now now, Actions& out);
   Status on(Link& link, wire::Release& release, Now now, Actions& out);
   Status on(Link& link, wire::Ack& ack, Now now, Actions& out);
-  void take_record(Link& link, wire::MapRecord& record, Now now);
+  void take_record(Link& link, wire::MapRecord& record, Now now, Actions& out);
   void note_listed(const wire::MapRecord& record, bool by_others);
   void note_announced(const wire::MapRecord& record, Now now);
 
@@ -113,6 +117,7 @@ struct Mesh::Body {
   bool facts_changed = false;
   std::map<std::uint32_t, TimePoint> marked;  // logs to be planned, when
   std::uint64_t planned_version = 0;          // of the map
+  TimePoint plan_at{};                        // not all of them before
   std::map<SessionId, Probe> probes;
   std::set<SessionId> given_up;     // by the peer, as its record says
   std::set<SessionId> heard_state;  // their first STATE is in
@@ -138,7 +143,6 @@ struct Mesh::Body {
   TimePoint peers_at{};
   TimePoint last_tick{};
   std::uint64_t refused = 0;
-  std::uint64_t own_heard = 0;  // own records with a higher number, of late
 };
 
 }  // namespace marram::mesh

@@ -10,6 +10,8 @@ namespace marram::mesh {
 
 namespace {
 
+constexpr std::size_t kProbeBytesMax = 8 << 20;
+
 template <class... Functions>
 struct Overloaded : Functions... {
   using Functions::operator()...;
@@ -23,6 +25,82 @@ Status check_log(const LogId& log, const Link& link) {
   if (is_name(log.origin) && is_name(log.epoch) && is_name(log.stream)) return {};
   return fail(Errc::Protocol, fmt::format("mesh: {} names a log without origin, epoch or stream",
                                           link.peer().node_id));
+}
+
+bool is_seq(std::uint64_t seq) { return seq <= wire::kSeqMax; }
+bool is_stretch(std::uint64_t first, std::uint64_t upto) {
+  return first != 0 && is_seq(upto) && first <= upto + 1;
+}
+
+template <class List, class Good>
+bool all(const List& list, Good good) {
+  return std::all_of(list.begin(), list.end(), good);
+}
+
+// Positions are within what a log can have, so that nothing that is reckoned with them overflows.
+bool in_bounds(const wire::LinkFrame& frame) {
+  return std::visit(
+      Overloaded{
+          [](const wire::State& state) {
+            return all(state.records, [](const wire::MapRecord& record) {
+              return all(record.copies, [](const wire::CopyNote& copy) {
+                return is_stretch(copy.first, copy.upto);
+              });
+            });
+          },
+          [](const wire::Have& have) {
+            return all(have.logs, [](const auto& entry) {
+              return is_stretch(entry.first, entry.upto) && entry.id.size() <= wire::kIdBytesMax;
+            });
+          },
+          [](const wire::Held& held) {
+            return all(held.logs, [](const auto& entry) { return is_seq(entry.acked); });
+          },
+          [](const wire::Want& want) {
+            return want.from.seq <= wire::kSeqMax + 1 && is_seq(want.to) &&
+                   want.id.size() <= wire::kIdBytesMax;
+          },
+          [](const wire::Ack& ack) {
+            return all(ack.logs, [](const auto& entry) {
+              return is_seq(entry.acked) && is_seq(entry.stored);
+            });
+          },
+          [](const wire::Data& data) { return data.after <= data.upto && is_seq(data.upto); },
+          [](const wire::Upto& upto) { return upto.after <= upto.upto && is_seq(upto.upto); },
+          [](const wire::Part& part) {
+            return part.after < part.upto && is_seq(part.upto) && part.offset < part.total;
+          },
+          [](const wire::LinkGap& gap) {
+            return gap.from <= gap.to && is_stretch(gap.from, gap.to);
+          },
+          [](const auto&) { return true; }},
+      frame);
+}
+
+// About what it takes in memory.
+std::size_t weight(const wire::LinkFrame& frame) {
+  constexpr std::size_t kEntry = 256;
+  return kEntry +
+         std::visit(
+             Overloaded{[](const wire::State& state) {
+                          std::size_t bytes = state.known.size() * kEntry / 2;
+                          for (const auto& record : state.records) bytes += bytes_of(record);
+                          return bytes;
+                        },
+                        [](const wire::Want& want) {
+                          std::size_t bytes = 0;
+                          for (const auto& filter : want.filters) bytes += 32 + filter.size();
+                          return bytes;
+                        },
+                        [](const wire::Have& have) { return have.logs.size() * kEntry; },
+                        [](const wire::Held& held) { return held.logs.size() * kEntry; },
+                        [](const wire::Ack& ack) { return ack.logs.size() * kEntry; },
+                        [](const wire::Release& release) { return release.logs.size() * kEntry; },
+                        [](const wire::Peers& peers) { return peers.peers.size() * kEntry; },
+                        [&](const auto&) -> std::size_t {
+                          return static_cast<std::size_t>(wire::credit_bytes(frame));
+                        }},
+             frame);
 }
 
 std::uint64_t start_number(const std::string& epoch) {
@@ -39,9 +117,14 @@ Status Mesh::Body::hear(Link& link, wire::LinkFrame frame, Now now, Actions& out
   const std::uint64_t bytes = wire::credit_bytes(frame);
   if (!over) {
     if (auto status = link.on_frame(frame, bytes, now.steady, out); !status) return status;
+    if (!in_bounds(frame)) {
+      return fail(Errc::Protocol, fmt::format("mesh: {} names positions that no log can have",
+                                              link.peer().node_id));
+    }
     const auto probe = probes.find(link.id());
     if (probe != probes.end()) {
-      if (probe->second.frames.size() >= options.wants_per_peer_max) {
+      probe->second.bytes += weight(frame);
+      if (probe->second.bytes > kProbeBytesMax) {
         return fail(Errc::TooLarge,
                     fmt::format("mesh: {} says too much at once", link.peer().node_id));
       }
@@ -87,7 +170,7 @@ Status Mesh::Body::on(Link& link, wire::Peers& peers, Now now, Actions&) {
 }
 
 Status Mesh::Body::on(Link& link, wire::State& state, Now now, Actions& out) {
-  for (wire::MapRecord& record : state.records) take_record(link, record, now);
+  for (wire::MapRecord& record : state.records) take_record(link, record, now, out);
   if (heard_state.insert(link.id()).second) {
     auto newer = map.newer(state.known);
     send_records(link.id(), newer, out);
@@ -96,14 +179,14 @@ Status Mesh::Body::on(Link& link, wire::State& state, Now now, Actions& out) {
         wire::MapRecord own;  // as if it had been sent
         own.node_id = known.node_id;
         own.number = known.number;
-        take_record(link, own, now);
+        take_record(link, own, now, out);
       }
     }
   }
   return {};
 }
 
-void Mesh::Body::take_record(Link& link, wire::MapRecord& record, Now now) {
+void Mesh::Body::take_record(Link& link, wire::MapRecord& record, Now now, Actions& out) {
   if (!is_name(record.node_id) || record.neighbours.size() > wire::kNeighboursMax ||
       record.open.size() > wire::kOpenLogsMax || record.copies.size() > wire::kCopiesMax) {
     return;
@@ -124,12 +207,11 @@ void Mesh::Body::take_record(Link& link, wire::MapRecord& record, Now now) {
       own_changed = true;
       break;
     case Map::Taken::Old:
-      floods[node] = 0;  // to all: whoever has it passes it over
+      send_records(link.id(), {map.find(node)}, out);
       break;
     case Map::Taken::Own:
       heard_itself = own_changed = true;
-      published_at = TimePoint();
-      published = {};
+      published = {};  // again, though nothing has changed
       break;
     case Map::Taken::Known:
       break;
@@ -160,9 +242,6 @@ void Mesh::Body::note_announced(const wire::MapRecord& record, Now now) {
     mark(*log, now.steady);
   }
   for (const wire::CopyNote& copy : record.copies) {
-    if (copy.first == 0 || copy.first > copy.upto + 1 || copy.upto >= (std::uint64_t{1} << 40)) {
-      continue;
-    }
     if (Log* const log = know(copy.log, now)) mark(*log, now.steady);
     if (copy.log.origin == options.node_id && start_number(copy.log.epoch) > facts.runs) {
       facts.runs = start_number(copy.log.epoch);
@@ -218,6 +297,7 @@ Status Mesh::Body::on(Link& link, wire::Want& want, Now now, Actions&) {
   for (const std::string& filter : want.filters) {
     if (auto status = check_filter(filter, options.limits); !status) return status;
   }
+  want.from.seq = std::max<std::uint64_t>(want.from.seq, 1);
   Log* const log = know(want.log, now);
   if (log == nullptr) {
     return fail(Errc::TooLarge, fmt::format("mesh: more than {} logs are known", logs.size()));
@@ -260,9 +340,13 @@ Status Mesh::Body::on(Link& link, wire::Release& release, Now now, Actions&) {
 
 Status Mesh::Body::on(Link& link, wire::Ack& ack, Now now, Actions& out) {
   const std::string& peer = link.peer().node_id;
-  for (const wire::AckEntry& entry : ack.logs) {
+  for (wire::AckEntry& entry : ack.logs) {
     const Log* const log = logs.find(entry.log);
     if (log == nullptr) continue;
+    if (log->writes()) {  // nobody has what has not been written
+      entry.acked = std::min(entry.acked, log->record->head);
+      entry.stored = std::min(entry.stored, log->record->head);
+    }
     serving.on_ack(link.id(), *log, entry.acked);
     if (custody.on_ack(peer, *log, entry.acked) && !log->writes()) mark(*log, now.steady);
     pins_changed = true;

@@ -63,26 +63,47 @@ void Mesh::Body::greet(Link& link, const wire::LinkHello& hello, Now now, Action
 
 // False: the new session does not become the link, or not yet.
 bool Mesh::Body::settle_double(Link& link, Link& old, Now now, Actions& out) {
-  if (old.peer().instance != link.peer().instance) {
-    // It was started again, or there are two.  The old session will tell.
-    probes[link.id()] = {old.id(), now.steady, {}};
-    old.probe(now.steady, out);
-    return false;
-  }
+  if (old.peer().instance == link.peer().instance) return replaces(link, old, now, out);
+  // It was started again, or there are two.  The old session will tell.
+  begin_probe(link, old, now, out);
+  return false;
+}
+
+// Of two sessions of the same two runs one is closed.  False: the new one.
+bool Mesh::Body::replaces(Link& link, Link& old, Now now, Actions& out) {
   const bool same_way = old.info().dialled == link.info().dialled;
   const bool own_is_smaller = options.node_id < link.peer().node_id;
   const Error why{Errc::Closed, "mesh: there is another session of these two nodes"};
-  if (!same_way && link.info().dialled != own_is_smaller) {
-    const SessionId id = link.id();
-    if (link.info().dialled) membership.on_double(link.info().address, link.peer().node_id);
+  const bool stays = same_way || link.info().dialled == own_is_smaller;
+  Link& over = stays ? old : link;
+  const SessionId id = over.id();
+  if (links.live(over.peer().node_id) == &over) {
+    close(id, why, now, out);
+  } else {
+    if (over.info().dialled) membership.on_double(over.info().address, over.peer().node_id);
+    probes.erase(id);
     links.erase(id);
-    out.push_back(HangUp{id, why});
-    return false;
   }
-  const SessionId id = old.id();
-  close(id, why, now, out);
   out.push_back(HangUp{id, why});
-  return true;
+  return stays;
+}
+
+// A peer that was started again may have come twice already: one of its sessions waits for the old
+// one's end.
+void Mesh::Body::begin_probe(Link& link, Link& old, Now now, Actions& out) {
+  TimePoint since = now.steady;
+  for (auto i = probes.begin(); i != probes.end(); ++i) {
+    Link* const other = links.find(i->first);
+    if (other == nullptr || other->peer().node_id != link.peer().node_id ||
+        other->peer().instance != link.peer().instance) {
+      continue;
+    }
+    since = i->second.since;
+    if (!replaces(link, *other, now, out)) return;
+    break;
+  }
+  probes[link.id()] = {old.id(), since, {}};
+  old.probe(now.steady, out);
 }
 
 void Mesh::Body::go_live(Link& link, Now now, Actions& out) {
@@ -166,22 +187,36 @@ void Mesh::Body::check_probes(Now now, Actions& out) {
                                        "its own)",
                                        link->peer().node_id)});
       refuse(*link, {Errc::Refused, "mesh: another live node has this key"}, now, out);
-      i = probes.begin();
-      continue;
-    }
-    if (old != nullptr) {
-      const Error why{Errc::Closed, "mesh: the peer was started again"};
-      close(probe.old, why, now, out);
-      out.push_back(HangUp{probe.old, why, false});
-    }
-    go_live(*link, now, out);
-    for (wire::LinkFrame& frame : probe.frames) {
-      const auto status = take(*link, frame, wire::credit_bytes(frame), now, out);
-      if (status) continue;
-      refuse(*link, status.error(), now, out);
-      break;
+    } else {
+      end_probe(*link, std::move(probe), now, out);
     }
     i = probes.begin();
+  }
+}
+
+// The old session is dead: the new one takes its place, if none has meanwhile.
+void Mesh::Body::end_probe(Link& link, Probe probe, Now now, Actions& out) {
+  const std::string peer = link.peer().node_id;
+  if (links.find(probe.old) != nullptr) {
+    const Error why{Errc::Closed, "mesh: the peer was started again"};
+    close(probe.old, why, now, out);
+    out.push_back(HangUp{probe.old, why, false});
+  }
+  const SessionId id = link.id();
+  Link* const other = links.live(peer);
+  if (other != nullptr && other != &link && !settle_double(link, *other, now, out)) {
+    const auto again = probes.find(id);
+    if (again == probes.end()) return;
+    again->second.frames = std::move(probe.frames);
+    again->second.bytes = probe.bytes;
+    return;
+  }
+  go_live(link, now, out);
+  for (wire::LinkFrame& frame : probe.frames) {
+    const auto status = take(link, frame, wire::credit_bytes(frame), now, out);
+    if (status) continue;
+    refuse(link, status.error(), now, out);
+    break;
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,10 +22,11 @@ struct OneNode {
     mesh.emplace(std::move(options), std::move(logs), std::move(records), now);
   }
 
-  // A peer dials and says HELLO.
-  SessionId greet(const std::string& peer, const std::string& instance = "1") {
+  // A peer dials, or is dialled, and says HELLO.
+  SessionId greet(const std::string& peer, const std::string& instance = "1",
+                  bool dialled = false) {
     const SessionId id = ++sessions;
-    mesh->on_session_up({.id = id, .address = peer + "'s"}, now, out);
+    mesh->on_session_up({.id = id, .dialled = dialled, .address = peer + "'s"}, now, out);
     wire::LinkHello hello;
     hello.name = hello.node_id = peer;
     hello.instance = instance;
@@ -59,7 +61,7 @@ struct OneNode {
     }
     return frames;
   }
-  // Why it gave a session up; Errc::Internal: it did not.
+  // Why it gave a session up; empty: it did not.
   std::optional<Error> hung_up(SessionId session) const {
     for (const Action& action : out) {
       const auto* const over = std::get_if<HangUp>(&action);
@@ -67,11 +69,11 @@ struct OneNode {
     }
     return {};
   }
-  bool is_link(SessionId session, const std::string& peer) const {
-    for (const LinkStatus& link : mesh->status().links) {
-      if (link.peer == peer) return !hung_up(session);
-    }
-    return false;
+  std::size_t reports(Report::What what) const {
+    return static_cast<std::size_t>(std::count_if(out.begin(), out.end(), [&](const auto& action) {
+      const auto* const report = std::get_if<Report>(&action);
+      return report != nullptr && report->what == what;
+    }));
   }
 
   Now now{TimePoint(std::chrono::hours(1)),

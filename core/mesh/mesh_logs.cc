@@ -8,6 +8,7 @@ namespace {
 
 constexpr Duration kSweepEvery = std::chrono::minutes(1);
 constexpr Duration kPeersEvery = std::chrono::seconds(1);
+constexpr Duration kPlanEvery = std::chrono::milliseconds(25);
 constexpr Duration kOwedEvery = std::chrono::seconds(1);
 
 const StreamOptions* find_stream(const StreamTable& streams, const std::string& name) {
@@ -93,8 +94,10 @@ void Mesh::Body::mark_all(TimePoint at) {
 }
 
 void Mesh::Body::plan_all(Now now, Actions& out) {
-  if (planned_version != map.version()) {
+  // Of a crowd of records all logs hear at once.
+  if (planned_version != map.version() && now.steady >= plan_at) {
     planned_version = map.version();
+    plan_at = now.steady + kPlanEvery;
     mark_all(now.steady);
   }
   for (const std::uint32_t index : copies.take_dirty(now.steady)) {
@@ -190,12 +193,15 @@ void Mesh::Body::dial_owed(Now now) {
 void Mesh::Body::tell_peers(Now now, Actions& out) {
   if (!membership.has_news() || now.steady < peers_at) return;
   peers_at = now.steady + kPeersEvery;
-  wire::Peers news{membership.take_news(now.steady)};
-  if (news.peers.size() > wire::kPeersPerFrameMax) news.peers.resize(wire::kPeersPerFrameMax);
+  const std::vector<wire::PeerRecord> news = membership.take_news(now.steady);
   for (const auto& [peer, id] : links.peers()) {
     if (!takes_part(peer)) continue;
-    wire::Peers told = news;
-    std::erase_if(told.peers, [&, peer = peer](const auto& one) { return one.node_id == peer; });
+    wire::Peers told;
+    for (const wire::PeerRecord& one : news) {
+      if (one.node_id != peer) told.peers.push_back(one);
+      if (told.peers.size() < wire::kPeersPerFrameMax) continue;
+      out.push_back(SendFrame{id, std::exchange(told, {})});
+    }
     if (!told.peers.empty()) out.push_back(SendFrame{id, std::move(told)});
   }
 }
@@ -249,6 +255,7 @@ std::optional<TimePoint> Mesh::Body::wake_at() const {
   by(serving.wake_at());
   by(custody.wake_at());
   for (const auto& [index, time] : marked) by(time);
+  if (planned_version != map.version()) by(plan_at);
   if (own_changed && !links.peers().empty()) {
     by(std::max(published_at + std::chrono::seconds(1), link_at + std::chrono::milliseconds(500)));
   }

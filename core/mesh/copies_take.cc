@@ -175,6 +175,7 @@ bool Copies::apply(Fetch& f, Request& request, CopyWrite& write) {
   return true;
 }
 
+// A repair that was asked for what the copy was before would leave out what belongs into it now.
 void Copies::take_main(Link& link, Found found, Answer answer, TimePoint now, Actions& out) {
   auto& [log, f, request] = found;
   std::vector<Gap> gaps = std::move(answer.gaps);
@@ -200,6 +201,7 @@ void Copies::take_main(Link& link, Found found, Answer answer, TimePoint now, Ac
     return again(*log, TimePoint());
   }
   changes = apply(*f, *request, next) || changes;
+  if (changes && f->repair && request != &*f->repair && !f->repair->below) stop(*f, f->repair, out);
   std::uint64_t upto = std::max(answer.upto, f->taken);
   Link* other = nullptr;
   bool waits = false;

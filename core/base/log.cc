@@ -37,6 +37,12 @@ void append_json_text(std::string& out, std::string_view text) {
   out += '"';
 }
 
+// As it is, or between quotes where it could be taken for other fields.
+std::string field_text(const std::string& value) {
+  const bool plain = !value.empty() && value.find_first_of(" =\"\\") == std::string::npos;
+  return plain ? printable(value) : in_quotes(value, value.size());
+}
+
 class StderrLog : public Log {
  public:
   StderrLog(bool json, LogLevel least, std::string node)
@@ -82,7 +88,7 @@ class StderrLog : public Log {
     const std::string time = iso_text(Clock::system().wall());
     std::string out = fmt::format("{} {:5} {}: {}", time.substr(11, 12),
                                   kLevels[static_cast<int>(level)], component, printable(message));
-    for (const auto& [key, value] : fields) out += fmt::format("  {}={}", key, printable(value));
+    for (const auto& [key, value] : fields) out += fmt::format("  {}={}", key, field_text(value));
     return out;
   }
 

@@ -1,5 +1,7 @@
 #include "core/base/utf8.h"
 
+#include <algorithm>
+
 namespace marram {
 
 std::optional<char32_t> next_code_point(std::string_view text, std::size_t& at) {
@@ -64,6 +66,19 @@ std::string printable(std::string_view text) {
     }
   }
   return out;
+}
+
+std::string in_quotes(std::string_view text, std::size_t bytes_max) {
+  std::size_t end = std::min(text.size(), bytes_max);
+  // A character that is cut would be shown as bytes.
+  const auto follows = [&](std::size_t i) { return (text[i] & '\xC0') == '\x80'; };
+  for (int i = 0; i < 3 && end > 0 && end < text.size() && follows(end); ++i) --end;
+  std::string out = "\"";
+  for (const char byte : printable(text.substr(0, end))) {
+    if (byte == '"' || byte == '\\') out += '\\';
+    out += byte;
+  }
+  return out += end < text.size() ? "\"..." : "\"";
 }
 
 }  // namespace marram

@@ -26,4 +26,8 @@ std::optional<std::size_t> find_unprintable(std::string_view text);
 // A copy with a '?' for each byte or character that find_unprintable() would find.
 std::string printable(std::string_view text);
 
+// printable() between quotes, for messages with words of somebody else: quotes and backslashes
+// in it are escaped, and what is beyond `bytes_max` is left out and said so ("..." behind).
+std::string in_quotes(std::string_view text, std::size_t bytes_max = 200);
+
 }  // namespace marram

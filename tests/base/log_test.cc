@@ -72,10 +72,13 @@ TEST_CASE("percent signs and braces are text, not a pattern") {
 TEST_CASE("a text line cannot be forged") {
   const std::string line = stderr_of([] {
     Log::to_stderr(LogFormat::Text, LogLevel::Info, "gw-3")
-        ->warn("mqtt", "client \"a\nb\"", {{"topic", "x\x1b[2J"}});
+        ->warn("mqtt", "client \"a\nb\"",
+               {{"topic", "x\x1b[2J"}, {"why", "no  peer=\"b\""}, {"id", ""}});
   });
 
-  CHECK(line.ends_with(" warn  mqtt: client \"a?b\"  topic=x?[2J\n"));
+  CHECK(
+      line.ends_with(" warn  mqtt: client \"a?b\"  topic=x?[2J  why=\"no  peer=\\\"b\\\"\"  "
+                     "id=\"\"\n"));
   CHECK(find_unprintable(line) == line.size() - 1);
 }
 

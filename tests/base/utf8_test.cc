@@ -60,6 +60,15 @@ TEST_CASE("control characters are found and replaced, other text is left alone")
   CHECK(printable("a\nb\xFF\xC2\x9B\xC3\xBC") == "a?b??\xC3\xBC");
 }
 
+TEST_CASE("words of others are quoted, and cut between characters") {
+  CHECK(in_quotes("a\n\"b\" \\") == "\"a?\\\"b\\\" \\\\\"");
+  CHECK(in_quotes("") == "\"\"");
+  CHECK(in_quotes("abc", 3) == "\"abc\"");
+  CHECK(in_quotes("abcd", 3) == "\"abc\"...");
+  CHECK(in_quotes("gr\xC3\xBC\xC3\x9F", 5) == "\"gr\xC3\xBC\"...");
+  CHECK(in_quotes(std::string(5000, 'x')).size() == 205);
+}
+
 TEST_CASE("what has been made printable is printable") {
   const bool holds = rc::check([](const std::string& text) {
     RC_ASSERT(!find_unprintable(printable(text)));

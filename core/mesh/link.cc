@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/base/utf8.h"
+
 namespace marram::mesh {
 
 namespace {
@@ -44,16 +46,16 @@ Link::Link(SessionInfo info, const LinkOptions& options, TimePoint now, Actions&
 Status Link::on_hello(const wire::LinkHello& hello, TimePoint now, Actions& out) {
   if (live_) return fail(Errc::Protocol, "mesh: a second HELLO in one session");
   if (hello.low > wire::kVersionHigh || hello.high < wire::kVersionLow) {
-    return fail(Errc::Version,
-                fmt::format("mesh: {} speaks versions {} to {}, this build {} to {}", hello.name,
-                            hello.low, hello.high, wire::kVersionLow, wire::kVersionHigh));
+    return fail(Errc::Version, fmt::format("mesh: {} speaks versions {} to {}, this build {} to {}",
+                                           in_quotes(hello.name), hello.low, hello.high,
+                                           wire::kVersionLow, wire::kVersionHigh));
   }
   if (hello.node_id.empty() || hello.node_id.size() > wire::kIdBytesMax) {
     return fail(Errc::Protocol, "mesh: HELLO without a node id");
   }
   if (!info_.proven_id.empty() && hello.node_id != info_.proven_id) {
     return fail(Errc::Refused, fmt::format("mesh: a peer with the key of {} says that it is {}",
-                                           info_.proven_id, hello.node_id));
+                                           info_.proven_id, in_quotes(hello.node_id)));
   }
   if (hello.window_bytes < Pace::kFrameMax) {
     return fail(Errc::Protocol, fmt::format("mesh: {} offers a window of {} bytes, below {}",

@@ -11,6 +11,7 @@ namespace {
 
 constexpr Duration kSeedsFirst = std::chrono::seconds(5);
 constexpr Duration kForgetEvery = std::chrono::minutes(1);
+constexpr Duration kLasted = std::chrono::minutes(1);  // then a refusal is the first one
 
 bool has(const std::vector<std::string>& addresses, const std::string& address) {
   return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
@@ -94,7 +95,7 @@ void Membership::on_up(const std::string& node_id, const std::string& address,
   Peer& known = peers_[node_id];
   if (!known.linked) ++links_;
   known.linked = true;
-  known.seen = now;
+  known.seen = known.up_at = now;
   const std::vector<std::string> before = std::exchange(known.record, peer).addresses;
   std::vector<std::string>& addresses = known.record.addresses;
   if (addresses.size() > wire::kAddressesMax) addresses.resize(wire::kAddressesMax);
@@ -113,7 +114,7 @@ void Membership::on_up(const std::string& node_id, const std::string& address,
   Address& place = addresses_[address];
   place.node_id = node_id;
   place.dialling = place.stuck = place.keyless = false;
-  place.pause = {};
+  if (!place.refused) place.pause = {};
   place.next = now;
   place.answered = now;
 }
@@ -128,11 +129,12 @@ void Membership::make_room() {
   if (!oldest->second.linked) forget(std::string(oldest->first));
 }
 
-void Membership::on_down(const std::string& node_id, TimePoint now) {
+void Membership::on_down(const std::string& node_id, bool refused, TimePoint now) {
   const auto found = peers_.find(node_id);
   if (found == peers_.end() || !found->second.linked) return;
   found->second.linked = false;
   found->second.seen = now;
+  const bool lasted = now - found->second.up_at >= kLasted;
   --links_;
   const bool seeded = std::any_of(addresses_.begin(), addresses_.end(),
                                   [](const auto& item) { return item.second.seed; });
@@ -140,7 +142,9 @@ void Membership::on_down(const std::string& node_id, TimePoint now) {
   for (auto& [text, address] : addresses_) {
     if (address.node_id != node_id) continue;
     address.stuck = false;
-    address.late = now;
+    address.refused = refused;
+    address.late = refused ? std::optional<TimePoint>() : now;
+    if (refused && lasted) address.pause = {};
     if (address.answered) address.answered = now;
     if (!address.dialling) back_off(address, now);
   }

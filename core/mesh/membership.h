@@ -50,8 +50,9 @@ class Membership {
   // A link is live; `address` is empty where the peer dialled.
   void on_up(const std::string& node_id, const std::string& address, const wire::PeerRecord& peer,
              TimePoint now);
-  // A live link is over.
-  void on_down(const std::string& node_id, TimePoint now);
+  // A live link is over; `refused`: one side would not have the other any longer, so that the
+  // pauses go on growing where they were, unless the link had lasted.
+  void on_down(const std::string& node_id, bool refused, TimePoint now);
   // The dial came to nothing: no connection, no greeting, or, `refused`, nothing to hope for soon.
   void on_failed(const std::string& address, bool refused, TimePoint now);
   // The link that was dialled there says nothing any more, or does so again.
@@ -84,6 +85,7 @@ class Membership {
     std::size_t named =
         0;             // of the record's addresses those that the newest word named; then others
     TimePoint seen{};  // when somebody had a link with it
+    TimePoint up_at{};
     bool linked = false;
   };
   struct Address {
@@ -91,6 +93,7 @@ class Membership {
     std::string node_id;  // who was there last; empty: not known
     bool dialling = false;
     bool stuck = false;
+    bool refused = false;               // the last link there ended so
     bool keyless = false;               // with its key it came to nothing: tried without, once
     TimePoint next{};                   // not before; while dialling: given up then
     std::optional<TimePoint> late;      // when there was a link last

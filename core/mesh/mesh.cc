@@ -84,6 +84,9 @@ void Mesh::on_frame(SessionId session, wire::LinkFrame frame, Now now, Actions& 
   const Status status = body_->hear(*link, std::move(frame), now, out);
   if (status) return;
   if (!over) return body_->refuse(*link, status.error(), now, out);
+  if (status.error().code == Errc::Refused) {
+    out.push_back(Report{Report::What::Refused, link->info().proven_id, status.error().message});
+  }
   body_->close(session, status.error(), now, out);
   out.push_back(HangUp{session, status.error(), false});
 }

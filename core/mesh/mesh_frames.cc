@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base/utf8.h"
 #include "core/event/topic.h"
 #include "core/mesh/mesh_body.h"
 
@@ -103,6 +104,11 @@ std::size_t weight(const wire::LinkFrame& frame) {
              frame);
 }
 
+// A peer's words, marked as such.
+Status words_of(const Error& error) {
+  return fail(error.code, fmt::format("mesh: the peer says {}", in_quotes(error.message)));
+}
+
 std::uint64_t start_number(const std::string& epoch) {
   std::uint64_t number = 0;
   std::from_chars(epoch.data(), epoch.data() + epoch.size(), number);
@@ -154,8 +160,8 @@ Status Mesh::Body::take(Link& link, wire::LinkFrame& frame, std::uint64_t bytes,
           },
           [&](wire::Ping&) -> Status { return {}; }, [&](wire::Unknown&) -> Status { return {}; },
           [&](wire::LinkHello&) -> Status { return {}; },
-          [&](wire::Broken& broken) -> Status { return tl::unexpected(broken.error); },
-          [&](wire::Bye& bye) -> Status { return tl::unexpected(bye.error); },
+          [&](wire::Broken& broken) -> Status { return words_of(broken.error); },
+          [&](wire::Bye& bye) -> Status { return words_of(bye.error); },
           [&](auto& other) { return on(link, other, now, out); }},
       frame);
 }

@@ -144,8 +144,8 @@ void Mesh::Body::close(SessionId id, const Error& why, Now now, Actions& out) {
   probes.erase(id);
   heard_state.erase(id);
   links.erase(id);
+  const bool away = why.code == Errc::Unreachable || why.code == Errc::TimedOut;
   if (!was_link) {
-    const bool away = why.code == Errc::Unreachable || why.code == Errc::TimedOut;
     if (info.dialled) membership.on_failed(info.address, !away, now.steady);
     return;
   }
@@ -154,7 +154,7 @@ void Mesh::Body::close(SessionId id, const Error& why, Now now, Actions& out) {
   pins_changed = true;
   for (const auto& [index, log] : logs.all()) log->have.erase(peer);
   custody.on_peer_down(peer, now);
-  membership.on_down(peer, now.steady);
+  membership.on_down(peer, !away && why.code != Errc::Closed, now.steady);
   copies.on_session_down(id, peer, now);
   update_links();
   own_changed = true;

@@ -10,13 +10,6 @@
 
 namespace marram {
 
-namespace {
-
-constexpr Duration kReportAgain = std::chrono::minutes(1);
-constexpr std::size_t kReportsMax = 1024;
-
-}  // namespace
-
 // Actions that have consequences in the mesh add to the list while it is carried out.
 void MeshPart::carry_out() {
   for (std::size_t i = 0; i < actions_.size(); ++i) {
@@ -151,28 +144,6 @@ void MeshPart::act(mesh::StartEpochAgain&) {
 void MeshPart::complain(std::string_view what, const Status& status) {
   if (status || status.error().code == Errc::Closed) return;
   log_.error("mesh", fmt::format("{}: {}", what, status.error().message));
-}
-
-void MeshPart::act(mesh::Report& report) {
-  using What = mesh::Report::What;
-  if (report.what == What::PeerUp) {
-    log_.info("mesh", "link up", {{"peer", report.peer}, {"address", report.message}});
-    return;
-  }
-  if (report.what == What::PeerDown) {
-    log_.info("mesh", "link down", {{"peer", report.peer}, {"why", report.message}});
-    return;
-  }
-  // A stranger may try as often as it likes; one line a minute says so.
-  const TimePoint at = now().steady;
-  if (reported_.size() >= kReportsMax) {
-    std::erase_if(reported_, [&](const auto& one) { return one.second + kReportAgain <= at; });
-  }
-  if (reported_.size() >= kReportsMax) return;
-  const auto [known, fresh] = reported_.try_emplace(report.peer + " " + report.message, at);
-  if (!fresh && known->second + kReportAgain > at) return;
-  known->second = at;
-  log_.warn("mesh", report.message, {{"peer", report.peer}});
 }
 
 }  // namespace marram

@@ -63,6 +63,7 @@ MeshPart::MeshPart(Options options, Store& store, Broker& broker, Post post)
       broker_(broker),
       post_(std::move(post)),
       log_(options_.log == nullptr ? Log::none() : *options_.log),
+      link_log_(log_),
       republisher_(std::make_unique<Republisher>(store, post_, log_)) {}
 
 MeshPart::~MeshPart() = default;
@@ -113,6 +114,7 @@ void MeshPart::add_poll_items(std::vector<zmq::pollitem_t>& items) {
 
 bool MeshPart::run(TimePoint at) {
   look_at_trust();
+  link_log_.run(at);
   bool busy = transport_->run(at);
   tell_heads();
   for (int round = 0; round < kRoundsARun; ++round) {
@@ -130,7 +132,9 @@ bool MeshPart::run(TimePoint at) {
 
 std::optional<TimePoint> MeshPart::wake_at() const {
   auto wake = transport_->wake_at();
-  if (const auto at = mesh_->wake_at()) wake = std::min(wake.value_or(*at), *at);
+  for (const auto at : {mesh_->wake_at(), link_log_.wake_at()}) {
+    if (at) wake = std::min(wake.value_or(*at), *at);
+  }
   return wake;
 }
 

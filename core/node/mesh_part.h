@@ -22,6 +22,7 @@
 #include "core/mesh/mesh.h"
 #include "core/node/broker.h"
 #include "core/node/key_file.h"
+#include "core/node/link_log.h"
 #include "core/node/loop.h"
 #include "core/node/mesh_options.h"
 #include "core/node/mesh_transport.h"
@@ -118,7 +119,7 @@ class MeshPart : public LoopPart,
   void act(mesh::StartEpochAgain& again);
   void act(mesh::Readable& readable) { broker_.on_readable(readable); }
   void act(mesh::Replicated& replicated) { broker_.on_replicated(replicated); }
-  void act(mesh::Report& report);
+  void act(mesh::Report& report) { link_log_.write(report, now().steady); }
   std::uint64_t find_in_memory(const KnownLog& log, WallTime time) const;
   std::optional<ReadResult> read_memory(const mesh::ReadEvents& read) const;
   void complain(std::string_view what, const Status& status);
@@ -129,6 +130,7 @@ class MeshPart : public LoopPart,
   Broker& broker_;
   const Post post_;
   Log& log_;
+  LinkLog link_log_;
   std::unique_ptr<TrustStore> trust_;
   std::vector<std::string> trusted_;  // as it was last
   std::unique_ptr<MeshTransport> transport_;
@@ -140,7 +142,6 @@ class MeshPart : public LoopPart,
   std::vector<LogRange> ranges_;
   TimePoint sample_at_{};
   std::map<std::string, TimePoint> behind_since_;  // by peer
-  std::map<std::string, TimePoint> reported_;  // by message, so that it is logged once in a while
 };
 
 }  // namespace marram

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "core/base/quantity.h"
+#include "core/base/utf8.h"
 #include "core/node/mesh_self_test.h"
 #include "core/node/mesh_socket.h"
 
@@ -250,7 +251,7 @@ bool MeshSockets::greet(MeshSession& session, const wire::LinkFrame& frame) {
   if (secure() && hello->node_id != session.info.proven_id) {
     refuse(session, "wrong_id",
            {Errc::Refused, fmt::format("mesh: calls itself {}, but its key is that of {}",
-                                       hello->node_id, session.info.proven_id)});
+                                       in_quotes(hello->node_id), session.info.proven_id)});
     return false;
   }
   session.greeted = true;

@@ -46,7 +46,7 @@ TEST_CASE("a node that has a link already is left alone, whoever dialled") {
   membership.on_up("b", "", {"b", "", {"tcp://b:1"}, {}}, kStart);
 
   CHECK(dialled(membership, kStart).empty());
-  membership.on_down("b", kStart);
+  membership.on_down("b", false, kStart);
   CHECK(dialled(membership, kStart + 1s).size() == 1);
 }
 
@@ -131,7 +131,7 @@ TEST_CASE("where there was a link of late the pause stays short, unless it is re
   };
   REQUIRE(dialled(membership, now).size() == 1);
   membership.on_up("b", "tcp://b:1", {"b", "", {}, {}}, now);
-  membership.on_down("b", now);
+  membership.on_down("b", false, now);
   now = *membership.wake_at();
   REQUIRE(dialled(membership, now).size() == 1);
 
@@ -141,10 +141,33 @@ TEST_CASE("where there was a link of late the pause stays short, unless it is re
   CHECK(longest >= 15s);
 }
 
+TEST_CASE("who is refused each time that the link is up is dialled ever more rarely") {
+  Membership membership({.node_id = "a", .seeds = {"tcp://b:1"}});
+  const wire::PeerRecord b{"b", "", {"tcp://b:1"}, {}};
+  TimePoint now = kStart;
+  const auto link_ends = [&](bool refused, Duration after) {
+    CHECK(dialled(membership, now).size() == 1);
+    membership.on_up("b", "tcp://b:1", b, now);
+    membership.on_down("b", refused, now += after);
+    const Duration pause = *membership.wake_at() - now;
+    now = *membership.wake_at();
+    return pause;
+  };
+
+  Duration pause{};
+  for (int i = 0; i < 12; ++i) pause = link_ends(true, 10ms);
+  CHECK(pause >= 15s);
+  CHECK(link_ends(true, 2min) <= 200ms);
+  for (int i = 0; i < 12; ++i) pause = link_ends(true, 10ms);
+  CHECK(pause >= 15s);
+  CHECK(link_ends(false, 10ms) <= 500ms);
+  CHECK(link_ends(false, 10ms) <= 200ms);
+}
+
 TEST_CASE("after a long time without a link the pause grows as if there had been none") {
   Membership membership({.node_id = "a", .seeds = {"tcp://b:1"}});
   membership.on_up("b", "tcp://b:1", {"b", "", {}, {}}, kStart);
-  membership.on_down("b", kStart);
+  membership.on_down("b", false, kStart);
   TimePoint now = kStart + 11min;
 
   Duration longest{};
@@ -190,7 +213,7 @@ TEST_CASE("what a peer itself names replaces what others said of it, but for see
   Membership membership({.node_id = "a", .seeds = {"tcp://seed:1"}});
   membership.learn({"b", "", {"tcp://old:1", "tcp://seed:1"}, 0s}, kStart);
   membership.on_up("b", "", {"b", "", {"tcp://new:1"}, {}}, kStart);
-  membership.on_down("b", kStart);
+  membership.on_down("b", false, kStart);
 
   const auto addresses = dialled(membership, kStart + 60s);
 
@@ -203,7 +226,7 @@ TEST_CASE("where a link was made of late is dialled again, whatever its node nam
   REQUIRE(dialled(membership, kStart).size() == 1);
   membership.on_up("b", "tcp://hub:1", {"b", "", {"tcp://10.0.0.5:1"}, {}}, kStart);
   CHECK(dialled(membership, kStart + 2h).empty());
-  membership.on_down("b", kStart + 2h);
+  membership.on_down("b", false, kStart + 2h);
   membership.on_failed("tcp://hub:1", false, kStart + 2h);
 
   CHECK(dialled(membership, kStart + 2h + 60s) ==
@@ -222,7 +245,7 @@ TEST_CASE("an address is another node's when that one answers there") {
   membership.on_tick(kStart + 60s, out);
   CHECK(std::get<Dial>(out.at(1)).key == "");
   membership.on_up("new", "tcp://b:1", {"new", "new's key", {}, {}}, kStart + 60s);
-  membership.on_down("new", kStart + 60s);
+  membership.on_down("new", false, kStart + 60s);
   membership.on_tick(kStart + 120s, out);
 
   CHECK(std::get<Dial>(out.at(2)).key == "new's key");
@@ -233,7 +256,7 @@ TEST_CASE("a peer cannot claim where another one has its link") {
   membership.on_up("b", "tcp://b:1", {"b", "", {}, {}}, kStart);
   membership.on_up("mallory", "", {"mallory", "", {"tcp://b:1"}, {}}, kStart);
 
-  membership.on_down("b", kStart);
+  membership.on_down("b", false, kStart);
 
   CHECK(dialled(membership, kStart + 60s).size() == 1);
 }
@@ -245,7 +268,7 @@ TEST_CASE("addresses without end make no table without end") {
     const std::string address = "tcp://x:" + std::to_string(i);
     membership.learn({name, "", {address}, 0s}, kStart + i * 1s);
     membership.on_up("up" + name, "", {"up" + name, "", {address + "0"}, {}}, kStart);
-    membership.on_down("up" + name, kStart);
+    membership.on_down("up" + name, false, kStart);
   }
 
   CHECK(membership.records(kStart, 1000).size() <= 10);

@@ -1,0 +1,54 @@
+// What the mesh reports, as lines of the log: none more often than is of use.
+//
+// A link that comes and goes all the time gets a few lines and then one each ten seconds, the
+// last of them true and with a count of what was passed over.  What else a peer can bring about
+// as often as it likes is one line a minute.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/mesh/values.h"
+
+namespace marram {
+
+class LinkLog {
+ public:
+  explicit LinkLog(Log& log) : log_(log) {}
+
+  void write(const mesh::Report& report, TimePoint now);
+  // Writes what waits for its time.
+  void run(TimePoint now);
+  // When run() has something to do.
+  std::optional<TimePoint> wake_at() const { return wake_at_; }
+
+ private:
+  // Of one peer.
+  struct Changes {
+    TimePoint free_at{};                // when the next line may be written
+    std::optional<mesh::Report> waits;  // the last change
+    std::uint64_t passed_over = 0;      // before it
+  };
+  // Of one matter.
+  struct Matter {
+    TimePoint told{};
+    std::uint64_t passed_over = 0;
+  };
+
+  void change(const mesh::Report& report, TimePoint now);
+  void tell_change(const mesh::Report& report, std::uint64_t passed_over);
+  void tell(const mesh::Report& report, TimePoint now);
+
+  Log& log_;
+  std::map<std::string, Changes> changes_;  // by peer
+  std::map<std::string, Matter> matters_;
+  std::optional<TimePoint> wake_at_;
+};
+
+}  // namespace marram

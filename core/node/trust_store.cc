@@ -155,16 +155,18 @@ bool TrustStore::touched() const {
 }
 
 bool TrustStore::changed() {
-  const auto before = trusted_;
+  bool other = false;
   stale_ = touched() || stale_;
   std::vector<Result<std::vector<TrustedKey>>> read;
   if (readings_->take(read)) {
+    const auto before = trusted_;
     reading_ = false;
     for (auto& one : read) take(std::move(one));
     combine();
+    other = trusted_ != before;
   }
   if (stale_ && !reading_) read_again();
-  return trusted_ != before;
+  return other;
 }
 
 void TrustStore::read_again() {

@@ -6,6 +6,15 @@
 
 namespace marram {
 
+namespace {
+
+// A frame that waits takes more than its bytes; answers to PING are all but that.
+constexpr std::size_t kWaitingCost = 128;
+
+std::size_t cost_of(const zmq::message_t& frame) { return frame.size() + kWaitingCost; }
+
+}  // namespace
+
 bool overtakes(const wire::LinkFrame& frame) {
   return std::visit(
       []<class Kind>(const Kind&) {
@@ -21,7 +30,7 @@ Router::Sent MeshSession::send(MeshListener* listener, zmq::message_t frame, boo
     const Router::Sent sent = give(listener, frame);
     if (sent != Router::Sent::Full) return sent;
   }
-  waiting_bytes_ += frame.size();
+  waiting_bytes_ += cost_of(frame);
   (urgent ? urgent_ : waiting_).push_back(std::move(frame));
   return Router::Sent::Full;
 }
@@ -48,7 +57,7 @@ Router::Sent MeshSession::give(MeshListener* listener, zmq::message_t& frame) {
 
 Router::Sent MeshSession::give_all(MeshListener* listener, std::deque<zmq::message_t>& frames) {
   while (!frames.empty()) {
-    const std::size_t bytes = frames.front().size();
+    const std::size_t bytes = cost_of(frames.front());
     const Router::Sent sent = give(listener, frames.front());
     if (sent != Router::Sent::Yes) return sent;
     waiting_bytes_ -= bytes;

@@ -38,6 +38,7 @@ struct MeshSession {
   void send_last(MeshListener* listener, zmq::message_t frame);
 
   bool waits() const { return !urgent_.empty() || !waiting_.empty(); }
+  // With what keeping them takes.
   std::size_t waiting_bytes() const { return waiting_bytes_; }
   void drop_waiting();
 

@@ -78,17 +78,21 @@ class Peer {
   void send(const wire::LinkFrame& frame) {
     (void)socket_.send(zmq::buffer(wire::encode_link(frame)), zmq::send_flags::none);
   }
-  // The next frame of the kind; the test ends where none comes.
+  // The next frame; the test ends where none comes.
+  wire::LinkFrame next() {
+    zmq::message_t message;
+    REQUIRE_MESSAGE(socket_.recv(message), "the node says something");
+    auto frame = decoder_.decode({message.data<char>(), message.size()});
+    REQUIRE_MESSAGE(frame.has_value(), (frame ? "" : frame.error().message));
+    return std::move(*frame);
+  }
+  // The next one of the kind.
   template <class Kind>
   Kind next() {
-    zmq::message_t message;
-    while (socket_.recv(message)) {
-      auto frame = decoder_.decode({message.data<char>(), message.size()});
-      if (!frame) FAIL(frame.error().message);
-      if (auto* const found = std::get_if<Kind>(&*frame)) return std::move(*found);
+    for (;;) {
+      wire::LinkFrame frame = next();
+      if (auto* const found = std::get_if<Kind>(&frame)) return std::move(*found);
     }
-    FAIL("the node said nothing");
-    return {};
   }
   // That it writes a log of its own, and what is wanted of it.
   std::uint64_t asked_for(const std::string& neighbour) {

@@ -18,7 +18,6 @@ Result<std::unique_ptr<Dialler>> Dialler::connect(zmq::context_t& context, const
     zmq::socket_t& socket = dialler->socket_;
     set_mesh_options(socket);
     socket.set(zmq::sockopt::reconnect_ivl, -1);
-    socket.set(zmq::sockopt::rcvhwm, 0);  // bounded by the window that the mesh gives
     socket.set(zmq::sockopt::ipv6, options.address.find('[') != std::string::npos);
     if (!options.own_key.public_key.empty()) {
       socket.set(zmq::sockopt::curve_publickey, options.own_key.public_key);

@@ -11,7 +11,6 @@ namespace marram {
 
 namespace {
 
-constexpr int kReceiveFrames = 256;  // of one peer in the library, before its connection waits
 constexpr int kSocketsWaiting = 1024;
 
 }  // namespace
@@ -38,7 +37,6 @@ MeshListener::MeshListener(zmq::context_t& context, Options options)
       connections_({.silent_max = options_.silent_max, .silent_for = options_.silent_for}) {
   set_mesh_options(socket_);
   socket_.set(zmq::sockopt::router_mandatory, true);
-  socket_.set(zmq::sockopt::rcvhwm, kReceiveFrames);
   socket_.set(zmq::sockopt::backlog, kSocketsWaiting);
   if (options_.key.public_key.empty()) return;
   socket_.set(zmq::sockopt::curve_server, true);

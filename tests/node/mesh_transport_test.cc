@@ -250,4 +250,30 @@ TEST_CASE("nothing is to be done when nothing happens") {
   CHECK(pair.run([&] { return !pair.a.transport->wake_at() && !pair.b.transport->wake_at(); }));
 }
 
+TEST_CASE("who was dialled and sends without end waits for who reads") {
+  Side a([](auto& options) { options.key = {}; });
+  REQUIRE(a.open());
+  zmq::context_t context;
+  zmq::socket_t listener(context, zmq::socket_type::router);
+  listener.set(zmq::sockopt::linger, 0);
+  listener.set(zmq::sockopt::sndhwm, 1);
+  listener.set(zmq::sockopt::sndtimeo, 500);
+  listener.set(zmq::sockopt::router_mandatory, true);
+  listener.bind("tcp://127.0.0.1:*");
+  a.transport->dial({listener.get(zmq::sockopt::last_endpoint), ""});
+  zmq::message_t peer;
+  REQUIRE(until([&] { return listener.recv(peer, zmq::recv_flags::dontwait).has_value(); }, {&a}));
+
+  const std::string frame =
+      wire::encode_link(wire::Part{1, 0, 1, 0, 65'536, std::string(65'536, 'x')});
+  std::size_t bytes = 0;
+  while (bytes < std::size_t{256} << 20) {
+    if (!listener.send(zmq::buffer(peer.to_string()), zmq::send_flags::sndmore)) break;
+    if (!listener.send(zmq::buffer(frame), zmq::send_flags::none)) break;
+    bytes += frame.size();
+  }
+
+  CHECK(bytes < std::size_t{128} << 20);
+}
+
 TEST_SUITE_END();

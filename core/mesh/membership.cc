@@ -30,6 +30,7 @@ Membership::Membership(Options options)
 }
 
 void Membership::add_seed(const std::string& address) {
+  wake_at_.reset();
   Address& known = addresses_[address];
   known.seed = true;
   if (!known.dialling) known.next = {};
@@ -42,6 +43,7 @@ void Membership::learn(const wire::PeerRecord& peer, TimePoint now) {
   if (found == peers_.end() && peers_.size() >= options_.peers_max) return;
   Peer& known = found == peers_.end() ? peers_[peer.node_id] : found->second;
   if (known.linked || (found != peers_.end() && known.seen >= now - peer.age)) return;
+  wake_at_.reset();
   known.seen = now - peer.age;
   // Others may have told of another way to it; what is no news is not passed on.
   const std::vector<std::string> before = std::exchange(known.record, peer).addresses;
@@ -85,12 +87,14 @@ bool Membership::keeps(const std::string& text, const Address& address, TimePoin
 }
 
 void Membership::on_connected(const std::string& address) {
+  wake_at_.reset();
   const auto found = addresses_.find(address);
   if (found != addresses_.end()) found->second.dialling = true;
 }
 
 void Membership::on_up(const std::string& node_id, const std::string& address,
                        const wire::PeerRecord& peer, TimePoint now) {
+  wake_at_.reset();
   if (!peers_.contains(node_id)) make_room();
   Peer& known = peers_[node_id];
   if (!known.linked) ++links_;
@@ -132,6 +136,7 @@ void Membership::make_room() {
 void Membership::on_down(const std::string& node_id, bool refused, TimePoint now) {
   const auto found = peers_.find(node_id);
   if (found == peers_.end() || !found->second.linked) return;
+  wake_at_.reset();
   found->second.linked = false;
   found->second.seen = now;
   const bool lasted = now - found->second.up_at >= kLasted;
@@ -151,6 +156,7 @@ void Membership::on_down(const std::string& node_id, bool refused, TimePoint now
 }
 
 void Membership::on_failed(const std::string& address, bool refused, TimePoint now) {
+  wake_at_.reset();
   const auto found = addresses_.find(address);
   if (found == addresses_.end()) return;
   Address& place = found->second;
@@ -173,16 +179,25 @@ void Membership::set_stuck(const std::string& address, bool stuck, TimePoint now
   if (found == addresses_.end()) return;
   Address& place = found->second;
   if (stuck && !place.stuck && !place.dialling) place.next = now;
+  if (stuck != place.stuck) wake_at_.reset();
   place.stuck = stuck;
   if (stuck) place.late = now;
 }
 
+void Membership::set_owed(std::set<std::string> owed) {
+  if (owed == owed_) return;
+  owed_ = std::move(owed);
+  wake_at_.reset();
+}
+
 void Membership::on_self(const std::string& address) {
+  wake_at_.reset();
   const auto found = addresses_.find(address);
   if (found != addresses_.end()) found->second.node_id = options_.node_id;
 }
 
 void Membership::on_double(const std::string& address, const std::string& node_id) {
+  wake_at_.reset();
   const auto found = addresses_.find(address);
   if (found == addresses_.end()) return;
   found->second.node_id = node_id;
@@ -190,6 +205,7 @@ void Membership::on_double(const std::string& address, const std::string& node_i
 }
 
 void Membership::forget(const std::string& node_id) {
+  wake_at_.reset();
   drop(node_id);
   adopt();
 }
@@ -243,6 +259,10 @@ bool Membership::wanted(const Address& address) const {
 
 void Membership::on_tick(TimePoint now, Actions& out) {
   if (now >= expire_at_) expire(now);
+  // Nearly always there is nothing to do, and there may be many addresses.
+  const std::optional<TimePoint> due = wake_at();
+  if (!due || now < *due) return;
+  wake_at_.reset();
   for (auto& [text, address] : addresses_) {
     if (address.dialling && now >= address.next) {  // the transport has forgotten it
       address.dialling = false;
@@ -265,16 +285,19 @@ std::string Membership::key_of(const Address& address) const {
 }
 
 std::optional<TimePoint> Membership::wake_at() const {
+  if (wake_at_) return *wake_at_;
   std::optional<TimePoint> at;
   for (const auto& [text, address] : addresses_) {
     if (!address.dialling && !wanted(address)) continue;
     const TimePoint next = address.seed ? address.next : std::max(address.next, lonely_at_);
     if (!at || next < *at) at = next;
   }
+  wake_at_ = at;
   return at;
 }
 
 void Membership::expire(TimePoint now) {
+  wake_at_.reset();
   expire_at_ = now + kForgetEvery;
   std::vector<std::string> gone;
   for (const auto& [id, peer] : peers_) {

@@ -68,7 +68,7 @@ class Membership {
 
   // Peers for which something is held here, and that are known to live: dialled too, where they
   // have told of an address.
-  void set_owed(std::set<std::string> owed) { owed_ = std::move(owed); }
+  void set_owed(std::set<std::string> owed);
 
   void on_tick(TimePoint now, Actions& out);
   std::optional<TimePoint> wake_at() const;
@@ -120,6 +120,8 @@ class Membership {
   std::set<std::string> owed_;
   std::set<std::string> news_;
   std::size_t links_ = 0;
+  // What wake_at() found; empty: something has changed since.
+  mutable std::optional<std::optional<TimePoint>> wake_at_;
   TimePoint lonely_at_{};  // from then on others than seeds are dialled too
   TimePoint expire_at_{};
 };

@@ -21,6 +21,18 @@ bool asks_all(const Log& log, const Fetch& f) {
          (f.need.keep && f.cover.whole()) || (f.lack && f.lack->all);
 }
 
+// From where on this node has promised the events, as WANT says; what it had acknowledged before
+// its disk went back may be gone.
+std::uint64_t owed_from(const Fetch& f) {
+  if (!f.need.owed_from) return 0;
+  return std::min(std::max(*f.need.owed_from, f.once_acked + 1), wire::kSeqMax);
+}
+
+// What has been filled in so far is kept for peers that are here.
+bool keeps_below(const Log& log, const Fetch& f) {
+  return f.need.kept_from && log.backfill && *f.need.kept_from <= log.backfill->to;
+}
+
 std::optional<WallTime> time_of(const Begin& begin) {
   return begin.at == Begin::At::Time ? std::optional(begin.time) : std::nullopt;
 }
@@ -84,8 +96,7 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
     f.gap_hold = false;
     f.hole.reset();
     f.low_hole.reset();
-    const bool kept = f.need.kept_from && log.backfill && *f.need.kept_from <= log.backfill->to;
-    if (!kept && !log.forked) end_backfill(log, f, out);
+    if (!keeps_below(log, f) && !log.forked) end_backfill(log, f, out);
     if (!log.writes()) release_all(log, f, now, out);
   } else {
     f.unwanted.reset();
@@ -149,8 +160,11 @@ void Copies::plan_main(Log& log, Fetch& f, Now now, Actions& out) {
     return wait_in_hole(log, f, {false, next}, now, out);
   }
   f.hole.reset();
+  // What nobody needs any more is not waited for.
+  const bool higher = f.main && !f.begun && !f.main->answered && lowest.at == Begin::At::Seq &&
+                      f.main->from.at == Begin::At::Seq && lowest.seq > f.main->from.seq;
   if (f.main && f.main->session == link->id() && asks_same(*f.main, all, f.need.filters) &&
-      f.main->standing == f.need.standing) {
+      f.main->standing == f.need.standing && !higher) {
     return;
   }
   ask_main(log, f, *link, now, out);
@@ -186,7 +200,8 @@ void Copies::ask(Log& log, Fetch& f, Request request, Link& link, Actions& out) 
                   .filters = request.filters,
                   .from = request.from,
                   .to = request.to,
-                  .id = {}};
+                  .id = {},
+                  .owed = owed_from(f)};
   if (log.record && request.from.at == Begin::At::Seq && request.from.seq == log.record->head + 1) {
     want.id = log.record->head_id;
   }
@@ -326,6 +341,13 @@ std::optional<Lack> Copies::find_lack(const Log& log, const Fetch& f) const {
 
 void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   if (now.steady < f.retry_at || !f.begun) return;
+  if (f.lack && !find_lack(log, f)) {  // nobody needs it any more
+    stop(f, f.backfill, out);
+    if (f.repair && f.repair->below) stop(f, f.repair, out);
+    f.lack.reset();
+    f.low_waits.reset();
+    if (keeps_below(log, f)) return;
+  }
   if (!f.lack) {
     f.lack = find_lack(log, f);
     // One that was under way is gone on with; not one whose end is being written.
@@ -412,6 +434,7 @@ void Copies::on_session_down(SessionId session, const std::string& peer, Now now
     if (any) again_[index] = now.steady;
   }
   requests_.erase(requests_.lower_bound({session, 0}), requests_.lower_bound({session + 1, 0}));
+  large_.erase(session);
 }
 
 void Copies::forget(std::uint32_t index) {
@@ -419,7 +442,6 @@ void Copies::forget(std::uint32_t index) {
   again_.erase(index);
   acks_.erase(index);
   std::erase_if(requests_, [&](const auto& item) { return item.second == index; });
-  std::erase_if(writes_, [&](const auto& item) { return item.second == index; });
 }
 
 // Nothing is said while something below, whose place is not known yet, is still needed.

@@ -103,10 +103,22 @@ class Copies {
     std::unique_ptr<EventBatch> batch;
     std::uint64_t bytes = 0;
     std::vector<Gap> gaps = {};  // told before it
+    bool large = false;          // came in parts
   };
   // The session that a write comes from, and what it takes of its window.
   struct From {
     SessionId session = 0;
+    std::uint64_t bytes = 0;
+    bool large = false;  // came in parts
+  };
+  struct Writing {
+    std::uint32_t log = 0;  // index
+    From from;
+  };
+  // Events that came in parts: how many are on their way to the disk, and what is kept of the
+  // session's window meanwhile.
+  struct Large {
+    std::size_t writes = 0;
     std::uint64_t bytes = 0;
   };
   // What is not there: of the copy, or below it in what is filled in.
@@ -146,6 +158,7 @@ class Copies {
   Status take(Link& link, Found found, Answer answer, Now now, Actions& out);
   Status check(Answer& answer, const Request& request) const;
   void write(Log& log, Fetch& f, CopyWrite write, From from, Actions& out);
+  void give_back(const From& from);
   void take_main(Link& link, Found found, Answer answer, TimePoint now, Actions& out);
   void take_below(Link& link, Found found, Answer answer, TimePoint now, Actions& out);
   bool locate_below(Link& link, Found found, const Answer& answer, Actions& out);
@@ -174,7 +187,8 @@ class Copies {
   wire::LinkDecoder decoder_;
   std::map<std::uint32_t, Fetch> fetches_;
   std::map<Key, std::uint32_t> requests_;
-  std::map<Token, std::uint32_t> writes_;
+  std::map<Token, Writing> writes_;
+  std::map<SessionId, Large> large_;
   std::map<std::uint32_t, TimePoint> again_;
   std::set<std::uint32_t> acks_;
   Token next_token_ = 1;

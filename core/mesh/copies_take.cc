@@ -11,7 +11,7 @@ namespace {
 using wire::Begin;
 using wire::WantKind;
 
-constexpr std::size_t kGapsToldMax = 1024;
+constexpr std::size_t kGapsToldMax = 8192;
 
 // The events in (after, upto]; the batch itself where those are all.
 std::unique_ptr<EventBatch> part_of(std::unique_ptr<EventBatch> batch, std::uint64_t after,
@@ -90,8 +90,14 @@ Status Copies::on_gap(Link& link, const wire::LinkGap& gap, std::uint64_t bytes)
 }
 
 Status Copies::on_part(Link& link, wire::Part part, std::uint64_t bytes, Now now, Actions& out) {
-  // It cannot be stored before the last one is here, and that would wait for room.
-  link.release(bytes);
+  // It cannot be stored before the last one is here, and that would wait for room: so a part takes
+  // none, unless one that is whole waits for the disk.
+  const auto large = large_.find(link.id());
+  if (large == large_.end()) {
+    link.release(bytes);
+  } else {
+    large->second.bytes += bytes;
+  }
   const Found found = find(link, part.want);
   if (found.request == nullptr) return {};
   auto& whole = found.request->part;
@@ -106,7 +112,7 @@ Status Copies::on_part(Link& link, wire::Part part, std::uint64_t bytes, Now now
   if (whole.bytes.size() < whole.total) return {};
   auto batch = std::make_unique<EventBatch>();
   if (auto status = decoder_.unpack_event(whole.bytes, *batch); !status) return status;
-  Answer answer{.after = whole.after, .upto = whole.upto, .batch = std::move(batch)};
+  Answer answer{.after = whole.after, .upto = whole.upto, .batch = std::move(batch), .large = true};
   whole = {};
   return take(link, found, std::move(answer), now, out);
 }
@@ -231,7 +237,7 @@ void Copies::take_main(Link& link, Found found, Answer answer, TimePoint now, Ac
   const bool moved = upto > f->taken;
   f->taken = upto;
   if (moved || changes) {
-    write(*log, *f, std::move(next), {link.id(), answer.bytes}, out);
+    write(*log, *f, std::move(next), {link.id(), answer.bytes, answer.large}, out);
   } else {
     link.release(answer.bytes);
   }
@@ -259,7 +265,7 @@ bool Copies::locate_below(Link& link, Found found, const Answer& answer, Actions
   CopyWrite nothing{.log = log->id, .after = f->taken, .upto = f->taken};
   finish_below(*f, nothing);
   nothing.end_backfill = false;
-  write(*log, *f, std::move(nothing), {link.id(), answer.bytes}, out);
+  write(*log, *f, std::move(nothing), {link.id(), answer.bytes, answer.large}, out);
   again(*log, TimePoint());
   return false;
 }
@@ -305,7 +311,7 @@ void Copies::take_below(Link& link, Found found, Answer answer, TimePoint now, A
   const bool ends = upto == request->to;
   if (ends) finish_below(*f, next);
   if (upto > taken || next.begin_backfill) {
-    write(*log, *f, std::move(next), {link.id(), answer.bytes}, out);
+    write(*log, *f, std::move(next), {link.id(), answer.bytes, answer.large}, out);
   } else {
     link.release(answer.bytes);
   }
@@ -336,15 +342,26 @@ void Copies::finish_below(Fetch& f, CopyWrite& write) {
 void Copies::write(Log& log, Fetch& f, CopyWrite write, From from, Actions& out) {
   for (const Gap& gap : write.gaps) gaps_[gap.reason] += gap.to - gap.from + 1;
   const Token token = next_token_++;
-  f.writes.push_back({token, from.session, from.bytes, write.backfill, false});
-  writes_[token] = log.index;
+  f.writes.push_back({token, write.backfill, false});
+  writes_[token] = {log.index, from};
+  if (from.large) ++large_[from.session].writes;
   out.push_back(WriteCopy{token, std::move(write)});
+}
+
+void Copies::give_back(const From& from) {
+  Link* const link = tables_.links.find(from.session);
+  if (link != nullptr) link->release(from.bytes);
+  const auto large = large_.find(from.session);
+  if (!from.large || large == large_.end() || --large->second.writes != 0) return;
+  if (link != nullptr) link->release(large->second.bytes);
+  large_.erase(large);
 }
 
 bool Copies::on_written(Token token, const Result<std::uint32_t>& no, Now now, Actions& out) {
   const auto known = writes_.find(token);
   if (known == writes_.end()) return false;
-  Log* const log = tables_.logs.at(known->second);
+  Log* const log = tables_.logs.at(known->second.log);
+  give_back(known->second.from);
   writes_.erase(known);
   if (log == nullptr) return true;
   Fetch& f = fetch(*log);
@@ -353,7 +370,6 @@ bool Copies::on_written(Token token, const Result<std::uint32_t>& no, Now now, A
   if (place == f.writes.end()) return true;
   const PendingWrite done = *place;
   f.writes.erase(place);
-  if (Link* const link = tables_.links.find(done.session)) link->release(done.bytes);
   acks_.insert(log->index);
   again(*log, TimePoint());
   if (!no && !done.forgotten) {

@@ -42,8 +42,6 @@ struct Request {
 
 struct PendingWrite {
   Token token = 0;
-  SessionId session = 0;
-  std::uint64_t bytes = 0;  // of the session's window
   bool backfill = false;
   bool forgotten = false;  // the copy has been set back since
 };

@@ -155,11 +155,11 @@ void Mesh::Body::add_have(wire::Have& have, Link& link, Log& log, bool first_tim
     if (empty) return;
   } else {
     const bool less = first > before->second.first;
-    const bool more = head > before->second.upto || first < before->second.first;
-    if (!less && !more) return;
+    const bool lower = !empty && first < before->second.first;  // it was filled in
+    if (!less && !lower && head <= before->second.upto) return;
     const auto theirs = log.have.find(link.peer().node_id);
     const bool takes = theirs != log.have.end() && theirs->second.upto < head;
-    if (!less && (!takes || serving.feeds(link.id(), log))) return;
+    if (!less && !lower && (!takes || serving.feeds(link.id(), log))) return;
   }
   if (before == told.end() && !first_time && serving.feeds(link.id(), log)) return;
   told[log.index] = {first, head};

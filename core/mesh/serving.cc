@@ -170,6 +170,7 @@ void Serving::add_to(Need& need, const Log& log) const {
     need.wanted = need.whole = true;
     need.standing = need.standing || want.want.standing;
     need.ask_from(want.located ? Begin{Begin::At::Seq, want.sent + 1, {}} : want.want.from);
+    if (want.want.owed != 0) need.owe_from(std::max(want.want.owed, want.acked + 1));
     if (need.askers.size() < 2) need.askers.push_back(link->peer().node_id);
   }
 }

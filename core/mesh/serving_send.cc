@@ -90,7 +90,11 @@ Serving::Step Serving::serve(Link& link, Session& session, Served& want, TimePoi
     return Step::Sent;
   }
   if (!want.located) return locate(*log, session, want, out);
-  if (log->writes() && want.sent > log->record->head) {  // of this run, and not written here
+  // Of this run, and not written here; or another event is where the peer's stands.
+  const bool beyond = log->writes() && want.sent > log->record->head;
+  const bool differs = want.check_id && log->record && want.sent == log->record->head &&
+                       !log->record->head_id.empty() && want.want.id != log->record->head_id;
+  if (beyond || differs) {
     forks_.emplace_back(want.session, want.log);
     want.blocked = true;
     return Step::Idle;

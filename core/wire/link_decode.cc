@@ -219,6 +219,7 @@ Want read_want(Reader& in) {
   want.from = read_begin(in);
   want.to = read_seq(in, "to");
   want.id = read_event_id(in);
+  want.owed = read_seq(in, "owed");
   return want;
 }
 
@@ -354,7 +355,7 @@ std::size_t elements_of(std::uint64_t verb) {
     case LinkVerb::Part:
       return 6;
     case LinkVerb::Want:
-      return 10;
+      return 11;
   }
   return 0;
 }

@@ -127,7 +127,7 @@ void write_begin(Writer& out, const Begin& begin) {
 }
 
 std::string encode(const Want& want) {
-  Writer out(LinkVerb::Want, 10, 256);
+  Writer out(LinkVerb::Want, 11, 256);
   out.number(want.number);
   write_log(out, want.log);
   out.number(static_cast<std::uint64_t>(want.kind)).flag(want.standing);
@@ -135,6 +135,7 @@ std::string encode(const Want& want) {
   write_begin(out, want.from);
   out.number(want.to);
   write_event_id(out, want.id);
+  out.number(want.owed);
   return out.take();
 }
 

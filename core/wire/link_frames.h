@@ -181,6 +181,9 @@ struct Want {
   Begin from;
   std::uint64_t to = 0;  // Backfill: the last position wanted
   std::string id;        // of the event at from - 1, where the sender has it
+  // From here on the sender has promised the events to others, or to durable readers of its own;
+  // 0: nothing.
+  std::uint64_t owed = 0;
 };
 // Ends the data of a want, not the hold.  From the answerer: the want is over (its log is
 // not to be had here, or a repair has had what there is).

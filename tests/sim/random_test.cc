@@ -57,7 +57,8 @@ class Schedule {
 
  private:
   void build() {
-    const std::size_t count = 3 + world_.pick(world_.pick(4) == 0 ? 8 : 4);
+    const std::uint64_t size = world_.pick(16);
+    const std::size_t count = 3 + world_.pick(size == 0 ? 28 : size <= 4 ? 8 : 4);
     for (std::size_t i = 0; i < count; ++i) add();
     const std::size_t readers = 1 + world_.pick(count);
     for (std::size_t i = 0; i < readers; ++i) subscribe();
@@ -67,7 +68,7 @@ class Schedule {
       world_.node(i).publish("alarm/0");
     }
     world_.run_for(5s);
-    world_.crossed = world_.copied = 0;
+    world_.crossed = world_.copied = world_.late = 0;
   }
 
   void add() {
@@ -162,13 +163,15 @@ class Schedule {
     std::string list;
     for (const auto& [reason, count] : world_.gaps) list += fmt::format(" {} {}", count, reason);
     world_.expect(world_.gaps.empty(), "gaps where custody holds:" + list);
-    if (faults_.retain && number_from("MARRAM_SIM_KEPT", 0) != 0) {
+    if (faults_.retain) {
       world_.run_for(80s);  // new copies are kept for a while, and what somebody may ask for again
       world_.check_nothing_kept();
     }
     if (faults_.cuts || faults_.crashes || faults_.joins || faults_.full) return;
-    world_.expect(world_.crossed == world_.copied,
-                  fmt::format("{} events crossed for {} copies", world_.crossed, world_.copied));
+    // A want can be over while answers to it are on their way.
+    world_.expect(world_.crossed == world_.copied + world_.late,
+                  fmt::format("{} events crossed for {} copies, {} of them too late",
+                              world_.crossed, world_.copied, world_.late));
   }
 
   Faults faults_;
@@ -240,9 +243,7 @@ TEST_CASE("a mesh that nodes and readers join and leave delivers all, without a 
             {.cuts = true, .crashes = true, .joins = true, .full = true});
 }
 
-// A few seeds in a hundred show a reader that waits for what only a node has which nobody asks any
-// more; README names it among the limits.
-TEST_CASE("a mesh that forgets history delivers all, without a gap" * doctest::may_fail()) {
+TEST_CASE("a mesh that forgets history delivers all, without a gap") {
   run_seeds("a mesh that forgets history*", 100,
             {.cuts = true, .crashes = true, .full = true, .retain = 3s});
 }

@@ -174,11 +174,13 @@ TEST_CASE("a want keeps its kind, filters and where it begins") {
   CHECK(main.all);
   CHECK(main.from == wire::Begin{.seq = 42});
   CHECK(main.id == test::kUuid);
+  CHECK(main.owed == 42);
   CHECK(backfill.kind == wire::WantKind::Backfill);
   CHECK_FALSE(backfill.all);
   CHECK(backfill.filters == std::vector<std::string>{"plant/1/#"});
   CHECK(backfill.from.time == test::at(1'764'000'000'000'000));
   CHECK(backfill.to == 41);
+  CHECK(backfill.owed == 0);
   CHECK(head.from.at == wire::Begin::At::Head);
   CHECK(head.id.empty());
 }

@@ -49,6 +49,7 @@ inline wire::Want sample_want() {
   want.standing = true;
   want.from = {.seq = 42};
   want.id = kUuid;
+  want.owed = 42;
   return want;
 }
 
@@ -62,6 +63,7 @@ inline wire::Want sample_backfill() {
   want.from = {.at = wire::Begin::At::Time, .time = at(1'764'000'000'000'000)};
   want.to = 41;
   want.id = "";
+  want.owed = 0;
   return want;
 }
 
@@ -70,6 +72,7 @@ inline wire::Want sample_head_want() {
   want.number = 14;
   want.from = {.at = wire::Begin::At::Head};
   want.id = "";
+  want.owed = 40;
   return want;
 }
 

@@ -230,7 +230,18 @@ void World::dial(SimNode& from, const mesh::Dial& dial) {
   });
 }
 
+void World::note_want(mesh::SessionId session, const wire::LinkFrame& frame) {
+  if (const auto* const stop = std::get_if<wire::Stop>(&frame)) over_.insert({session, stop->want});
+  const auto* const want = std::get_if<wire::Want>(&frame);
+  if (want == nullptr) return;
+  // Each side has numbers of its own, odd or even.
+  const std::string log = want->log.text() + (want->number % 2 == 0 ? " even" : " odd");
+  const auto [stands, is_new] = wants_.emplace(std::tuple(session, log, want->kind), want->number);
+  if (!is_new) over_.insert({session, std::exchange(stands->second, want->number)});
+}
+
 void World::send(SimNode& from, mesh::SessionId session, wire::LinkFrame frame) {
+  note_want(session, frame);
   const std::size_t bytes = 32 + wire::credit_bytes(frame);
   const auto* const part = std::get_if<wire::Part>(&frame);
   if (part != nullptr && part->offset == 0) ++crossed;
@@ -277,6 +288,8 @@ void World::transmit(SimNode& from, mesh::SessionId session, wire::LinkFrame fra
   at(leaves + connection.latency - now_, [this, session, to, run, held] {
     const auto still = connections_.find(session);
     if (still == connections_.end() || still->second.dead || nodes_[to]->run() != run) return;
+    const auto* const data = std::get_if<wire::Data>(held.get());
+    if (data != nullptr && over_.contains({session, data->want})) late += data->batch->size();
     nodes_[to]->on_frame(session, std::move(*held));
     if (frames % kMemoryEvery == 0) check_memory(*nodes_[to]);
   });

@@ -88,6 +88,7 @@ class World {
   // Events that crossed a connection, and those that were stored by it.
   std::uint64_t crossed = 0;
   std::uint64_t copied = 0;
+  std::uint64_t late = 0;  // of those that crossed: came for a want that was over by then
   std::uint64_t frames = 0;
   std::uint64_t chatter = 0;  // frames that are no signs of life
   const WorldOptions& options() const { return options_; }
@@ -123,6 +124,7 @@ class World {
   };
   using Pair = std::pair<std::size_t, std::size_t>;
   static Pair pair(std::size_t a, std::size_t b) { return {std::min(a, b), std::max(a, b)}; }
+  void note_want(mesh::SessionId session, const wire::LinkFrame& frame);
   void transmit(SimNode& from, mesh::SessionId session, wire::LinkFrame frame, std::size_t bytes);
   void close(mesh::SessionId session, std::size_t told, const Error& why);
 
@@ -135,6 +137,9 @@ class World {
   std::map<mesh::SessionId, Connection> connections_;
   mesh::SessionId next_session_ = 1;
   std::set<Pair> cut_;
+  // By session, log and kind: the number of the want that stands; and those that are over.
+  std::map<std::tuple<mesh::SessionId, std::string, wire::WantKind>, std::uint64_t> wants_;
+  std::set<std::pair<mesh::SessionId, std::uint64_t>> over_;
   // By log and seq: the id.
   std::unordered_map<std::string, std::unordered_map<std::uint64_t, std::string>> positions_;
   // By log: when, and what was the first after it.

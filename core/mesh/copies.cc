@@ -99,11 +99,15 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
     if (!keeps_below(log, f) && !log.forked) end_backfill(log, f, out);
     if (!log.writes()) release_all(log, f, now, out);
   } else {
-    f.unwanted.reset();
     if (!f.gap_hold || (f.repair && f.repair->below)) plan_main(log, f, now, out);
     if (!f.gap_hold || (f.repair && !f.repair->below)) plan_backfill(log, f, now, out);
     check_repair(log, f, now, out);
-    release_others(log, f, now, out);
+    if (has_all(log, f)) {
+      release_all(log, f, now, out);
+    } else {
+      f.unwanted.reset();
+      release_others(log, f, now, out);
+    }
   }
   if (log.writes()) return;
   acks_.insert(log.index);
@@ -246,7 +250,13 @@ void Copies::release_others(Log& log, Fetch& f, Now now, Actions& out) {
   }
 }
 
-// Nobody wants it any more.  Peers that are here and for whom this node holds have asked others,
+// All that there will ever be is here, on disk.
+bool Copies::has_all(const Log& log, const Fetch& f) const {
+  return f.begun && f.writes.empty() && !f.lack && !f.gap_hold && !f.waits && !f.low_waits &&
+         tables_.sources.closed(log) && log.head() >= tables_.sources.end(log);
+}
+
+// Nobody wants more of it.  Peers that are here and for whom this node holds have asked others,
 // or are about to ask it again: that is waited for, but not for ever.
 void Copies::release_all(Log& log, Fetch& f, Now now, Actions& out) {
   if (!f.unwanted) f.unwanted = now.steady;

@@ -146,6 +146,7 @@ class Copies {
   void ask(Log& log, Fetch& f, Request request, Link& link, Actions& out);
   void stop(Fetch& f, std::optional<Request>& request, Actions& out);
   void release_others(Log& log, Fetch& f, Now now, Actions& out);
+  bool has_all(const Log& log, const Fetch& f) const;
   void release_all(Log& log, Fetch& f, Now now, Actions& out);
   void again(const Log& log, TimePoint at);
 

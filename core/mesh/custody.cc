@@ -152,9 +152,27 @@ void Custody::on_new_log(const Log& log, TimePoint now) {
   }
 }
 
+void Custody::on_not_saved(const std::string& peer, const std::string& stream, TimePoint now) {
+  again_[{peer, stream}] = now + kLookAgain;
+}
+
+void Custody::save_again(TimePoint now) {
+  std::erase_if(again_, [&](const auto& item) {
+    if (now < item.second) return false;
+    const auto hold = holds_.find(item.first);
+    if (hold == holds_.end()) {
+      ended_.insert(item.first);
+    } else {
+      hold->second.changed = true;
+    }
+    return true;
+  });
+}
+
 void Custody::on_record(const Log& log) {
+  // The store holds what is new for everybody whom it may concern; here more is known.
   for (auto& [key, hold] : holds_) {
-    if (key.second == log.id.stream && hold.acked.contains(log.index)) hold.changed = true;
+    if (key.second == log.id.stream) hold.changed = true;
   }
 }
 
@@ -208,6 +226,7 @@ void Custody::end_unasked(TimePoint now,
 
 std::optional<TimePoint> Custody::wake_at() const {
   std::optional<TimePoint> at;
+  for (const auto& [key, due] : again_) at = std::min(at.value_or(due), due);
   for (const auto& [key, hold] : holds_) {
     for (const auto& [index, since] : hold.unasked) {
       // A peer that says nothing is looked at again in a while.
@@ -266,6 +285,7 @@ void Custody::save(const Key& key, Hold& hold, Now now, Actions& out) {
 std::set<std::uint32_t> Custody::flush(Now now,
                                        const std::function<TimePoint(const std::string&)>& heard,
                                        Actions& out) {
+  save_again(now.steady);
   end_unasked(now.steady, heard);
   looked_at_ = now.steady;
   std::set<std::uint32_t> dirty = std::exchange(dirty_, {});

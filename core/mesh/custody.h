@@ -56,6 +56,8 @@ class Custody {
   void forget_peer(const std::string& peer);
   // Heard of for the first time.
   void on_new_log(const Log& log, TimePoint now);
+  // What flush() asked for did not come to the disk: it is asked for again in a while.
+  void on_not_saved(const std::string& peer, const std::string& stream, TimePoint now);
   // It has a number now: entries can be stored.
   void on_record(const Log& log);
   void on_forgotten(const Log& log);
@@ -89,6 +91,7 @@ class Custody {
   // How long the peer of a hold has been away by `now`, as far as stored times are to be believed.
   Duration stored_age(const Hold& hold, Now now) const;
   void follow_clock(Now now);
+  void save_again(TimePoint now);
   void end_old(TimePoint now, std::set<std::uint32_t>& dirty, Actions& out);
   void save(const Key& key, Hold& hold, Now now, Actions& out);
   void end_unasked(TimePoint now, const std::function<TimePoint(const std::string&)>& heard);
@@ -99,6 +102,7 @@ class Custody {
   std::map<Key, Hold> holds_;
   std::set<std::string> here_;
   std::set<Key> ended_;
+  std::map<Key, TimePoint> again_;  // to be saved, or removed, again
   std::set<std::uint32_t> dirty_;
   TimePoint expire_at_{};
   Duration clock_{};  // the wall clock's distance from the steady one

@@ -80,7 +80,7 @@ struct Fetch {
   std::optional<Lack> lack;
   std::deque<PendingWrite> writes;
   TimePoint retry_at{};
-  std::optional<TimePoint> unwanted;  // nobody wants it, since then
+  std::optional<TimePoint> unwanted;  // nobody wants more of it, since then
   std::optional<TimePoint> changed;   // another upstream would be better since then
   std::optional<TimePoint> hole;      // nobody has what is needed next, since then
   std::optional<TimePoint> low_hole;  // the same for the backfill

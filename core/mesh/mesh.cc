@@ -197,6 +197,11 @@ void Mesh::on_time_found(Token token, Result<std::uint64_t> seq, Now now, Action
   body_->serving.on_time_found(token, seq, now.steady);
 }
 
+void Mesh::on_hold_not_saved(const std::string& peer, const std::string& stream, Now now,
+                             Actions&) {
+  body_->custody.on_not_saved(peer, stream, now.steady);
+}
+
 void Mesh::add_seed(const std::string& address, Now, Actions&) {
   body_->membership.add_seed(address);
 }

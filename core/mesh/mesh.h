@@ -97,6 +97,8 @@ class Mesh {
   void on_written(Token token, Result<std::uint32_t> log, Now now, Actions& out);
   void on_read(Token token, Result<ReadResult> read, Now now, Actions& out);
   void on_time_found(Token token, Result<std::uint64_t> seq, Now now, Actions& out);
+  // A PutHold or RemoveHold that failed.
+  void on_hold_not_saved(const std::string& peer, const std::string& stream, Now now, Actions& out);
 
   // --- from the operator ---
   void add_seed(const std::string& address, Now now, Actions& out);

@@ -104,6 +104,7 @@ struct FindSeq {
   std::uint32_t log = 0;
   WallTime time{};
 };
+// Answered by on_hold_not_saved() where they fail.
 struct PutHold {
   HoldRecord hold;
 };

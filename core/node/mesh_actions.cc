@@ -99,19 +99,24 @@ void MeshPart::act(mesh::FindSeq& find) {
                    });
 }
 
+std::function<void(Status)> MeshPart::hold_saved(const std::string& peer,
+                                                 const std::string& stream) {
+  return [this, post = post_, peer, stream](Status status) {
+    if (status) return;
+    post([this, peer, stream, status = std::move(status)] {
+      complain("a hold is not as it should be on disk", status);
+      mesh_->on_hold_not_saved(peer, stream, now(), news());
+    });
+  };
+}
+
 void MeshPart::act(mesh::PutHold& put) {
-  store_.put_hold(std::move(put.hold), [this, post = post_](Status status) {
-    post([this, status = std::move(status)] { complain("a hold is not on disk", status); });
-  });
+  auto saved = hold_saved(put.hold.peer, put.hold.stream);
+  store_.put_hold(std::move(put.hold), std::move(saved));
 }
 
 void MeshPart::act(mesh::RemoveHold& remove) {
-  store_.remove_hold(std::move(remove.peer), std::move(remove.stream),
-                     [this, post = post_](Status status) {
-                       post([this, status = std::move(status)] {
-                         complain("a hold that ended is still on disk", status);
-                       });
-                     });
+  store_.remove_hold(remove.peer, remove.stream, hold_saved(remove.peer, remove.stream));
 }
 
 void MeshPart::act(mesh::ForgetLog& forget) {

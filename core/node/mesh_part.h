@@ -122,6 +122,7 @@ class MeshPart : public LoopPart,
   void act(mesh::Report& report) { link_log_.write(report, now().steady); }
   std::uint64_t find_in_memory(const KnownLog& log, WallTime time) const;
   std::optional<ReadResult> read_memory(const mesh::ReadEvents& read) const;
+  std::function<void(Status)> hold_saved(const std::string& peer, const std::string& stream);
   void complain(std::string_view what, const Status& status);
   void sample(const mesh::MeshStatus& status, TimePoint at);
 

@@ -145,6 +145,11 @@ Status Database::begin(CommitKind kind) {
 }
 
 Status Database::commit() {
+  for (const std::uint32_t no : logs_.take_made()) {
+    const LogState* const log = logs_.find(no);
+    if (log == nullptr) continue;
+    if (auto status = peers_.hold_new(log->record); !status) return status;
+  }
   if (auto status = logs_.save_changed(); !status) return status;
   return commit_.run();
 }

@@ -92,6 +92,16 @@ Status HoldTable::write(HoldRecord& hold, std::uint32_t log, std::uint64_t acked
       .run();
 }
 
+Status HoldTable::hold_new(const LogRecord& log) {
+  for (auto& [key, hold] : holds_) {
+    if (hold.stream != log.id.stream || hold.peer == log.id.origin) continue;
+    if (hold.acked.contains(log.no)) continue;
+    ++lowered_;
+    if (auto status = write(hold, log.no, 0); !status) return status;
+  }
+  return {};
+}
+
 Status HoldTable::erase(HoldRecord& hold, std::uint32_t log) {
   hold.acked.erase(log);
   std::erase(by_log_[log], &hold);

@@ -29,6 +29,9 @@ class HoldTable {
   // Never goes back; a log without an entry gets one.  Holds and logs that are not there are
   // passed over.
   Status move(const HoldMove& move, WallTime contact);
+  // A log that is new is held from its first event on, with its stream: in the transaction that
+  // makes it, so that no crash comes between.
+  Status hold_new(const LogRecord& log);
   // Forgets the entries of a log that is no more.
   Status forget_log(std::uint32_t log);
 

@@ -191,6 +191,7 @@ Result<LogState*> LogTable::insert(LogState log) {
   if (!status) return tl::unexpected(status.error());
   LogState& kept = logs_.emplace(log.record.no, std::move(log)).first->second;
   by_id_.emplace(kept.record.id.text(), &kept);
+  made_.push_back(kept.record.no);
   touch(kept);
   return &kept;
 }

@@ -77,6 +77,8 @@ class LogTable {
   // Writes the changed ones; saved() tells which, until the next save.
   Status save_changed();
   const std::vector<LogState*>& saved() const { return saved_; }
+  // Numbers of the logs that are new since the last call.
+  std::vector<std::uint32_t> take_made() { return std::exchange(made_, {}); }
   // Forgets a log, whose rows are gone.
   Status forget(std::uint32_t no);
 
@@ -107,6 +109,7 @@ class LogTable {
   std::vector<LogState*> current_;                    // by stream; null: not opened
   std::vector<LogState*> changed_;
   std::vector<LogState*> saved_;
+  std::vector<std::uint32_t> made_;
   WallTime recorded_{};
   Statement insert_;
   Statement update_;

@@ -75,9 +75,11 @@ void SimNode::act_on_store(mesh::Action& action) {
   } else if (auto* const find = std::get_if<mesh::FindSeq>(&action)) {
     answer(*find);
   } else if (auto* const put = std::get_if<mesh::PutHold>(&action)) {
-    enqueue(store::PutHoldCommand{std::move(put->hold), [](const Status&) {}});
+    auto saved = hold_saved(put->hold.peer, put->hold.stream);
+    enqueue(store::PutHoldCommand{std::move(put->hold), std::move(saved)});
   } else if (auto* const remove = std::get_if<mesh::RemoveHold>(&action)) {
-    enqueue(store::RemoveHoldCommand{remove->peer, remove->stream, [](const Status&) {}});
+    auto saved = hold_saved(remove->peer, remove->stream);
+    enqueue(store::RemoveHoldCommand{remove->peer, remove->stream, std::move(saved)});
   } else if (auto* const moves = std::get_if<mesh::MoveHolds>(&action)) {
     enqueue(store::MoveHoldsCommand{std::move(moves->moves), wall()});
   } else if (auto* const pins = std::get_if<mesh::SetPins>(&action)) {
@@ -138,6 +140,13 @@ store::Command SimNode::command_for(mesh::WriteCopy& action) {
     mesh_->on_written(token, no, world_.now(index_), out_);
   };
   return store::WriteCopyCommand{std::move(write), done};
+}
+
+std::function<void(Status)> SimNode::hold_saved(const std::string& peer,
+                                                const std::string& stream) {
+  return [this, peer, stream](const Status& status) {
+    if (!status && up()) mesh_->on_hold_not_saved(peer, stream, world_.now(index_), out_);
+  };
 }
 
 void SimNode::enqueue(store::Command command) {

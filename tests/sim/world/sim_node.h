@@ -94,6 +94,7 @@ class SimNode : private StoreListener, private Clock {
   void answer(mesh::ReadEvents& read);
   void answer(mesh::FindSeq& find);
   store::Command command_for(mesh::WriteCopy& write);
+  std::function<void(Status)> hold_saved(const std::string& peer, const std::string& stream);
   void enqueue(store::Command command);
   void commit();
   void tend();

@@ -59,6 +59,33 @@ std::vector<HoldRecord> left(WallTime contact) { return {{"peer", "events", cont
 
 TEST_SUITE_BEGIN("mesh/custody");
 
+TEST_CASE("a hold that could not be written, or removed, is written or removed again") {
+  Now now{TimePoint(1h), kToday};
+  Run node;
+  node.want();
+  node.flush(now);
+  node.stored.clear();  // it failed
+  node.custody.on_not_saved("peer", "events", now.steady);
+  CHECK(node.custody.wake_at() == now.steady + 1s);
+
+  now.steady += 500ms;
+  node.flush(now);
+  CHECK(node.stored.empty());
+  now.steady += 500ms;
+  node.flush(now);
+  CHECK(node.stored.size() == 1);
+
+  node.custody.on_release("peer", {"events", {}});
+  const auto kept = node.stored;
+  node.flush(now);
+  node.stored = kept;  // the removal failed
+  node.custody.on_not_saved("peer", "events", now.steady);
+  now.steady += 1s;
+  node.flush(now);
+  CHECK(node.stored.empty());
+  CHECK_FALSE(node.custody.wake_at());
+}
+
 TEST_CASE("a hold outlives a clock that is not set at the start, and then is") {
   Now now{TimePoint(1h), kUnset};
   Run node({.clock_suspect = true});

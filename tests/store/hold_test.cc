@@ -77,6 +77,21 @@ TEST_CASE("a move of a hold never goes back, but the hold can be made anew") {
   CHECK(sql(file, "SELECT acked FROM hold_log") == Words{"2"});
 }
 
+TEST_CASE("a log that is new is held with its stream at once, but not for its own origin") {
+  TempDir directory;
+  CommitterFixture store(options_in(directory, aged(hours(1))));
+  store.submit(1, "alarm/1");
+  for (const char* const peer : {"b", "far"}) REQUIRE(hold(store, peer, {{1, 1}}));
+
+  store.run(store::WriteCopyCommand{whole(foreign("alarms"), 0, 3), [](const auto&) {}});
+
+  const auto holds = store.committer->mesh_records().holds;
+  REQUIRE(holds.size() == 2);
+  CHECK(holds[0].peer == "b");
+  CHECK(holds[0].acked == std::map<std::uint32_t, std::uint64_t>{{1, 1}, {2, 0}});
+  CHECK(holds[1].acked == std::map<std::uint32_t, std::uint64_t>{{1, 1}});
+}
+
 TEST_CASE("moves of holds and logs that are not there are passed over") {
   TempDir directory;
   CommitterFixture store(options_in(directory, aged(hours(1))));

@@ -96,6 +96,8 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
     f.gap_hold = false;
     f.hole.reset();
     f.low_hole.reset();
+    f.waits.reset();
+    f.low_waits.reset();
     if (!keeps_below(log, f) && !log.forked) end_backfill(log, f, out);
     if (!log.writes()) release_all(log, f, now, out);
   } else {

@@ -353,8 +353,9 @@ Status Mesh::Body::on(Link& link, wire::Ack& ack, Now now, Actions& out) {
       entry.acked = std::min(entry.acked, log->record->head);
       entry.stored = std::min(entry.stored, log->record->head);
     }
-    serving.on_ack(link.id(), *log, entry.acked);
-    if (custody.on_ack(peer, *log, entry.acked) && !log->writes()) mark(*log, now.steady);
+    const bool skipped = serving.on_ack(link.id(), *log, entry.acked);
+    const bool less = custody.on_ack(peer, *log, entry.acked) || skipped;
+    if (less && !log->writes()) mark(*log, now.steady);
     pins_changed = true;
     if (!log->writes() || entry.stored == 0) continue;
     auto& stored = replicas[log->index];

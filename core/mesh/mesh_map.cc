@@ -155,7 +155,9 @@ void Mesh::Body::add_have(wire::Have& have, Link& link, Log& log, bool first_tim
     if (empty) return;
   } else {
     const bool less = first > before->second.first;
-    const bool lower = !empty && first < before->second.first;  // it was filled in
+    // It was filled in, or something is there again.
+    const bool was_empty = before->second.first > before->second.upto;
+    const bool lower = !empty && (was_empty || first < before->second.first);
     if (!less && !lower && head <= before->second.upto) return;
     const auto theirs = log.have.find(link.peer().node_id);
     const bool takes = theirs != log.have.end() && theirs->second.upto < head;

@@ -51,6 +51,7 @@ void Serving::erase(Session& session, std::uint64_t number) {
   if (found == session.wants.end()) return;
   Served& want = found->second;
   unready(session, want);
+  pins_moved_ = true;
   if (want.asked != 0) {
     questions_.erase(want.asked);
     --session.reads;
@@ -113,15 +114,30 @@ Log* Serving::on_stop(const Link& link, const wire::Stop& stop) {
   return log;
 }
 
-void Serving::on_ack(SessionId id, const Log& log, std::uint64_t acked) {
+bool Serving::on_ack(SessionId id, const Log& log, std::uint64_t acked) {
   const auto session = sessions_.find(id);
-  if (session == sessions_.end()) return;
+  if (session == sessions_.end()) return false;
+  bool skipped = false;
   for (const WantKind kind : {WantKind::Main, WantKind::Backfill, WantKind::Repair}) {
     const auto number = session->second.by_log.find({log.index, kind});
     if (number == session->second.by_log.end()) continue;
     Served& want = session->second.wants[number->second];
     want.acked = std::max(want.acked, acked);
+    if (kind == WantKind::Main) skipped = skip(session->second, want);
   }
+  return skipped;
+}
+
+// What the peer needs no more is not waited for.
+bool Serving::skip(Session& session, Served& want) {
+  const bool idle =
+      want.asked == 0 && want.packed.empty() && want.next >= want.indices.size() && !want.batch;
+  if (!want.located || !idle || want.acked <= std::max(want.sent, want.upto)) return false;
+  want.sent = want.upto = want.acked;
+  want.check_id = want.blocked = false;
+  std::erase_if(want.gaps, [&](const Gap& gap) { return gap.to <= want.sent; });
+  make_ready(session, want);
+  return true;
 }
 
 void Serving::on_session_down(SessionId id) {

@@ -71,7 +71,8 @@ class Serving {
   Status on_want(Link& link, Log& log, wire::Want want, TimePoint now);
   // The log whose want it was; null: none.
   Log* on_stop(const Link& link, const wire::Stop& stop);
-  void on_ack(SessionId session, const Log& log, std::uint64_t acked);
+  // Whether less is needed of the log for it now: the peer had it another way.
+  bool on_ack(SessionId session, const Log& log, std::uint64_t acked);
   void on_session_down(SessionId session);
 
   // --- from the store ---
@@ -126,6 +127,7 @@ class Serving {
   void erase(Session& session, std::uint64_t number);
   // To be called when a batch has come or gone.
   static void count(Session& session, Served& want);
+  bool skip(Session& session, Served& want);
   bool may_read(const Session& session, int rank) const;
   // Up to where the want can be served now; empty: not from where it stands.
   std::optional<std::uint64_t> limit(const Log& log, const Served& want) const;

@@ -21,6 +21,11 @@ bool is_chatter(const wire::LinkFrame& frame) {
   return !std::holds_alternative<wire::Ping>(frame) && !std::holds_alternative<wire::Pong>(frame);
 }
 
+bool is_last_part(const wire::LinkFrame& frame) {
+  const auto* const part = std::get_if<wire::Part>(&frame);
+  return part != nullptr && part->offset + part->bytes.size() == part->total;
+}
+
 // For the trace: what speaks of logs and wants.
 std::string text_of(const wire::LinkFrame& frame) {
   if (const auto* const want = std::get_if<wire::Want>(&frame)) {
@@ -243,8 +248,7 @@ void World::note_want(mesh::SessionId session, const wire::LinkFrame& frame) {
 void World::send(SimNode& from, mesh::SessionId session, wire::LinkFrame frame) {
   note_want(session, frame);
   const std::size_t bytes = 32 + wire::credit_bytes(frame);
-  const auto* const part = std::get_if<wire::Part>(&frame);
-  if (part != nullptr && part->offset == 0) ++crossed;
+  if (is_last_part(frame)) ++crossed;
   transmit(from, session, std::move(frame), bytes);
 }
 
@@ -290,6 +294,7 @@ void World::transmit(SimNode& from, mesh::SessionId session, wire::LinkFrame fra
     if (still == connections_.end() || still->second.dead || nodes_[to]->run() != run) return;
     const auto* const data = std::get_if<wire::Data>(held.get());
     if (data != nullptr && over_.contains({session, data->want})) late += data->batch->size();
+    if (is_last_part(*held) && over_.contains({session, std::get<wire::Part>(*held).want})) ++late;
     nodes_[to]->on_frame(session, std::move(*held));
     if (frames % kMemoryEvery == 0) check_memory(*nodes_[to]);
   });

@@ -65,6 +65,9 @@ class SimNode : private StoreListener, private Clock {
   void on_session_down(mesh::SessionId session, const Error& why);
   void on_dial_failed(const std::string& address);
   Duration clock_offset{};
+  std::uint64_t heard = 0;  // frames to it that are no signs of life
+  // To be weighed; from then on the node does nothing.
+  std::unique_ptr<mesh::Mesh> take_mesh() { return std::move(mesh_); }
 
  private:
   struct Place {

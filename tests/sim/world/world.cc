@@ -270,6 +270,7 @@ void World::transmit(SimNode& from, mesh::SessionId session, wire::LinkFrame fra
   ++frames;
   if (is_chatter(frame)) {
     ++chatter;
+    ++nodes_[to]->heard;
     if (options_.trace) {
       trace(fmt::format("{} -> {} ({}) {}", from.index(), to, session, text_of(frame)));
     }
@@ -277,7 +278,9 @@ void World::transmit(SimNode& from, mesh::SessionId session, wire::LinkFrame fra
   if (options_.codec) {
     static const Limits limits;
     wire::LinkDecoder decoder(limits);
-    auto decoded = decoder.decode(wire::encode_link(frame));
+    const auto encoded = wire::encode_link(frame);
+    encoded_bytes += encoded.size();
+    auto decoded = decoder.decode(encoded);
     expect(decoded.has_value(), "a frame that was sent cannot be read");
     if (!decoded) return;
     frame = std::move(*decoded);

@@ -90,7 +90,8 @@ class World {
   std::uint64_t copied = 0;
   std::uint64_t late = 0;  // of those that crossed: came for a want that was over by then
   std::uint64_t frames = 0;
-  std::uint64_t chatter = 0;  // frames that are no signs of life
+  std::uint64_t chatter = 0;        // frames that are no signs of life
+  std::uint64_t encoded_bytes = 0;  // of all frames, where they go through bytes
   const WorldOptions& options() const { return options_; }
 
   // --- for nodes ---

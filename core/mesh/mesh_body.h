@@ -134,6 +134,7 @@ struct Mesh::Body {
   TimePoint have_at{};
   std::optional<TimePoint> reassure_at;  // somebody sends to this node
   bool pins_changed = false;
+  bool pins_lowered = false;  // perhaps: there is another want
   TimePoint pins_at{};
   std::map<std::uint32_t, std::uint64_t> pins;
   std::map<std::uint32_t, std::map<std::string, std::uint64_t>> replicas;  // by log, peer

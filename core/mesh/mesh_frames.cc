@@ -318,7 +318,7 @@ Status Mesh::Body::on(Link& link, wire::Want& want, Now now, Actions&) {
   }
   if (auto status = serving.on_want(link, *log, std::move(want), now.steady); !status)
     return status;
-  pins_changed = true;
+  pins_changed = pins_lowered = true;
   mark(*log, now.steady);
   return {};
 }

@@ -39,7 +39,9 @@ Log* Mesh::Body::know(const LogId& id, Now now) {
 void Mesh::Body::set_record(Log& log, const LogRecord& record) {
   const bool is_new = !log.record;
   logs.set_record(log, record);
-  if (is_new) custody.on_record(log);
+  if (!is_new) return;
+  custody.on_record(log);
+  pins_changed = pins_lowered = true;  // wants came before it
 }
 
 bool Mesh::Body::carries(const std::string& stream) const {

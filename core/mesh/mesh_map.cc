@@ -243,7 +243,8 @@ void Mesh::Body::reassure(Now now, Actions& out) {
 
 // A lower pin goes out at once, before anything is read for it; a higher one can wait.
 void Mesh::Body::set_pins(Now now, Actions& out) {
-  if (!pins_changed) return;
+  if (!pins_changed || (!pins_lowered && now.steady < pins_at)) return;
+  pins_lowered = false;
   auto next = serving.pins();
   bool lower = false;
   for (const auto& [no, upto] : next) {
@@ -252,9 +253,9 @@ void Mesh::Body::set_pins(Now now, Actions& out) {
   }
   if (!lower && now.steady < pins_at) return;
   pins_changed = false;
+  pins_at = now.steady + kPinsEvery;
   if (next == pins) return;
   pins = std::move(next);
-  pins_at = now.steady + kPinsEvery;
   SetPins set;
   for (const auto& [no, upto] : pins) set.pins.push_back({no, upto});
   out.push_back(std::move(set));

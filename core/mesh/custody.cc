@@ -146,7 +146,11 @@ void Custody::on_new_log(const Log& log, TimePoint now) {
   for (auto& [key, hold] : holds_) {
     if (key.second != log.id.stream || log.id.origin == key.first) continue;
     if (!hold.acked.emplace(log.index, 0).second) continue;
-    if (here_.contains(key.first)) hold.unasked[log.index] = now;
+    if (here_.contains(key.first)) {
+      hold.unasked[log.index] = now;
+      const TimePoint due = now + options_.unheard;
+      unasked_at_ = std::min(unasked_at_.value_or(due), due);
+    }
     hold.changed = true;
     dirty_.insert(log.index);
   }
@@ -210,9 +214,14 @@ void Custody::end(const Key& key, std::set<std::uint32_t>& dirty, Actions& out) 
 // A peer that is here and has heard of a log asks for it, or asks another.
 void Custody::end_unasked(TimePoint now,
                           const std::function<TimePoint(const std::string&)>& heard) {
+  if (!unasked_at_ || now < *unasked_at_) return;
+  std::optional<TimePoint> next;
   for (auto& [key, hold] : holds_) {
     for (auto i = hold.unasked.begin(); i != hold.unasked.end();) {
       if (now < i->second + options_.unheard || heard(key.first) < i->second + options_.unheard) {
+        // A peer that says nothing is looked at again in a while.
+        const TimePoint due = std::max(i->second + options_.unheard, now + kLookAgain);
+        next = std::min(next.value_or(due), due);
         ++i;
         continue;
       }
@@ -222,18 +231,12 @@ void Custody::end_unasked(TimePoint now,
       i = hold.unasked.erase(i);
     }
   }
+  unasked_at_ = next;
 }
 
 std::optional<TimePoint> Custody::wake_at() const {
-  std::optional<TimePoint> at;
+  std::optional<TimePoint> at = unasked_at_;
   for (const auto& [key, due] : again_) at = std::min(at.value_or(due), due);
-  for (const auto& [key, hold] : holds_) {
-    for (const auto& [index, since] : hold.unasked) {
-      // A peer that says nothing is looked at again in a while.
-      const TimePoint due = std::max(since + options_.unheard, looked_at_ + kLookAgain);
-      at = std::min(at.value_or(due), due);
-    }
-  }
   return at;
 }
 
@@ -287,7 +290,6 @@ std::set<std::uint32_t> Custody::flush(Now now,
                                        Actions& out) {
   save_again(now.steady);
   end_unasked(now.steady, heard);
-  looked_at_ = now.steady;
   std::set<std::uint32_t> dirty = std::exchange(dirty_, {});
   for (const Key& key : std::exchange(ended_, {})) out.push_back(RemoveHold{key.first, key.second});
   follow_clock(now);

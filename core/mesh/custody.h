@@ -106,7 +106,7 @@ class Custody {
   std::set<std::uint32_t> dirty_;
   TimePoint expire_at_{};
   Duration clock_{};  // the wall clock's distance from the steady one
-  TimePoint looked_at_{};
+  std::optional<TimePoint> unasked_at_;  // when to look at them; no later than what is due first
 };
 
 }  // namespace marram::mesh

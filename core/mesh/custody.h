@@ -105,7 +105,7 @@ class Custody {
   std::map<Key, TimePoint> again_;  // to be saved, or removed, again
   std::set<std::uint32_t> dirty_;
   TimePoint expire_at_{};
-  Duration clock_{};  // the wall clock's distance from the steady one
+  Duration clock_{};                     // the wall clock's distance from the steady one
   std::optional<TimePoint> unasked_at_;  // when to look at them; no later than what is due first
 };
 

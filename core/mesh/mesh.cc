@@ -126,9 +126,9 @@ void Mesh::move_cursor(std::uint64_t interest, std::uint32_t log, std::uint64_t 
 void Mesh::on_log_opened(const LogRecord& record, Now now, Actions&) {
   Log* const log = body_->know(record.id, now);
   if (log == nullptr) return;
-  if (log->writes() && !record.open) body_->own_changed = true;
+  if (log->writes() && !record.open) body_->own_news();
   if (!log->record || log->own) body_->set_record(*log, record);
-  if (log->own) body_->own_changed = true;
+  if (log->own) body_->own_news();
   body_->changed(*log, now);
 }
 
@@ -182,7 +182,7 @@ void Mesh::on_log_forgotten(std::uint32_t no, Now, Actions&) {
   body_->empty_since.erase(index);
   body_->replicas.erase(index);
   body_->logs.forget(index);
-  body_->own_changed = true;
+  body_->own_news();
 }
 
 void Mesh::on_written(Token token, Result<std::uint32_t> log, Now now, Actions& out) {

@@ -69,6 +69,7 @@ struct Mesh::Body {
   // mesh_map.cc: what this node says
   wire::MapRecord own_record();
   void publish(Now now, Actions& out);
+  void own_news();
   void send_known(Link& link, Actions& out);
   void send_records(SessionId session, const std::vector<const wire::MapRecord*>& records,
                     Actions& out);
@@ -123,6 +124,7 @@ struct Mesh::Body {
   std::set<SessionId> heard_state;  // their first STATE is in
 
   bool own_changed = true;
+  TimePoint own_at{};         // not looked at before, however much others say
   bool heard_itself = false;  // an old record of this node is about
   TimePoint published_at{};
   TimePoint link_at{};  // a link came up last

@@ -154,8 +154,9 @@ Status Mesh::Body::take(Link& link, wire::LinkFrame& frame, std::uint64_t bytes,
             return {};
           },
           [&](wire::Pong&) -> Status {
+            const std::uint64_t before = map.version();
             update_links();
-            own_changed = true;
+            own_changed = own_changed || map.version() != before;
             return {};
           },
           [&](wire::Ping&) -> Status { return {}; }, [&](wire::Unknown&) -> Status { return {}; },
@@ -216,7 +217,8 @@ void Mesh::Body::take_record(Link& link, wire::MapRecord& record, Now now, Actio
       send_records(link.id(), {map.find(node)}, out);
       break;
     case Map::Taken::Own:
-      heard_itself = own_changed = true;
+      heard_itself = true;
+      own_news();
       published = {};  // again, though nothing has changed
       break;
     case Map::Taken::Known:
@@ -245,7 +247,7 @@ void Mesh::Body::note_announced(const wire::MapRecord& record, Now now) {
     log->topics = open.topics;
     log->durability = open.durability;
     log->priority = open.priority;
-    mark(*log, now.steady);
+    if (planned_version == map.version()) mark(*log, now.steady);  // else all of them, soon
   }
   for (const wire::CopyNote& copy : record.copies) {
     if (Log* const log = know(copy.log, now)) mark(*log, now.steady);

@@ -122,7 +122,7 @@ void Mesh::Body::go_live(Link& link, Now now, Actions& out) {
   std::erase_if(peers.peers, [&](const auto& known) { return known.node_id == peer; });
   if (!peers.peers.empty()) out.push_back(SendFrame{link.id(), std::move(peers)});
   out.push_back(Report{Report::What::PeerUp, peer, link.info().address});
-  own_changed = true;
+  own_news();
   link_at = now.steady;
   mark_all(now.steady);
 }
@@ -157,7 +157,7 @@ void Mesh::Body::close(SessionId id, const Error& why, Now now, Actions& out) {
   membership.on_down(peer, !away && why.code != Errc::Closed, now.steady);
   copies.on_session_down(id, peer, now);
   update_links();
-  own_changed = true;
+  own_news();
   mark_all(now.steady);
   out.push_back(Report{Report::What::PeerDown, peer, why.message});
 }

@@ -32,7 +32,6 @@ Log* Mesh::Body::know(const LogId& id, Now now) {
     log->priority = stream->priority;
   }
   custody.on_new_log(*log, now.steady);
-  own_changed = true;
   return log;
 }
 
@@ -259,7 +258,7 @@ std::optional<TimePoint> Mesh::Body::wake_at() const {
   for (const auto& [index, time] : marked) by(time);
   if (planned_version != map.version()) by(plan_at);
   if (own_changed && !links.peers().empty()) {
-    by(std::max(published_at + std::chrono::seconds(1), link_at + std::chrono::milliseconds(500)));
+    by(std::max(published_at + std::chrono::seconds(1), own_at));
   }
   if (!have_changed.empty()) by(have_at);
   by(reassure_at);

@@ -7,6 +7,7 @@ namespace marram::mesh {
 namespace {
 
 constexpr Duration kPublishEvery = std::chrono::seconds(1);
+constexpr Duration kLookEvery = std::chrono::milliseconds(25);
 constexpr Duration kListenFirst = std::chrono::milliseconds(500);
 constexpr Duration kHaveEvery = std::chrono::milliseconds(500);
 constexpr Duration kPinsEvery = std::chrono::seconds(1);
@@ -63,15 +64,22 @@ wire::MapRecord Mesh::Body::own_record() {
   return own;
 }
 
+// Something of this node itself, which does not wait as what follows from others' records does.
+void Mesh::Body::own_news() {
+  own_changed = true;
+  own_at = {};
+}
+
 // A node with one link and nothing to tell stays out of the map: nobody's way leads over
 // it, and nobody looks for it.
 void Mesh::Body::publish(Now now, Actions& out) {
-  if (!own_changed) return;
+  if (!own_changed || now.steady < own_at) return;
   if (now.steady < published_at + kPublishEvery && published_at != TimePoint()) return;
   wire::MapRecord own = own_record();
   // What it has of others' logs is told when the others have been heard.
   const bool early = published.number == 0 && own.open.empty() && links.peers().size() < 2 &&
                      (links.peers().empty() || now.steady < link_at + kListenFirst);
+  own_at = early ? link_at + kListenFirst : now.steady + kLookEvery;
   if (early) return;
   own_changed = false;
   const bool silent = published.number == 0 && !heard_itself && own.open.empty() &&

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/base/utf8.h"
 
 namespace marram {
@@ -36,6 +38,8 @@ Status check_text(std::string_view what, std::string_view text, const Limits& li
   return {};
 }
 
+bool is_wild(char c) { return c == '+' || c == '#'; }
+
 // The first level of `text`, which is cut off together with its '/'.
 std::string_view take_level(std::string_view& text, bool& last) {
   const std::size_t slash = text.find('/');
@@ -49,11 +53,13 @@ std::string_view take_level(std::string_view& text, bool& last) {
 
 Status check_topic(std::string_view topic, const Limits& limits) {
   if (auto status = check_text("topic", topic, limits); !status) return status;
-  if (const auto at = topic.find_first_of("+#"); at != std::string_view::npos) {
+  bool wild = false;
+  for (const char c : topic) wild |= is_wild(c);  // of every event: all at once, no look-ups
+  if (wild) {
     return fail(Errc::Invalid,
                 fmt::format("topic: \"{}\" has a wildcard at offset {} (wildcards are "
                             "for filters only)",
-                            shown(topic), at));
+                            shown(topic), topic.find_first_of("+#")));
   }
   return {};
 }
@@ -99,6 +105,16 @@ Status check_name(std::string_view what, std::string_view name, const Limits& li
 bool matches(std::string_view filter, std::string_view topic) {
   const bool wild_first = !filter.empty() && (filter.front() == '+' || filter.front() == '#');
   if (wild_first && !topic.empty() && topic.front() == '$') return false;
+  // What is before the first wildcard is compared as it stands; that decides most of the time.
+  const std::size_t both = std::min(filter.size(), topic.size());
+  std::size_t same = 0;
+  std::size_t level_at = 0;  // where the level begins that goes on at `same`
+  for (; same < both && filter[same] == topic[same] && !is_wild(filter[same]); ++same) {
+    if (filter[same] == '/') level_at = same + 1;
+  }
+  if (same < both && !is_wild(filter[same])) return false;
+  filter.remove_prefix(level_at);
+  topic.remove_prefix(level_at);
   bool filter_last = false;
   bool topic_last = false;
   for (;;) {

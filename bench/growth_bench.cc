@@ -1,7 +1,7 @@
 // How a mesh grows with its nodes, their logs and the leaves of a hub: the simulator's world,
 // in virtual time, with frames that go through bytes.
 //
-//     marram_growth_bench [--quick] [--nodes 100 --logs 10]
+//     marram_growth_bench [--quick] [--nodes 100 --logs 10] [--leaves 1000]
 //
 // A node dials the one before it and any earlier one, and has written an event into each of
 // its logs; one in ten has a durable reader of the first log of all.  Processor time is that of
@@ -190,7 +190,14 @@ int run(int argc, char** argv) {
   app.add_flag("--quick", quick, "small sizes only");
   app.add_option("--nodes", nodes, "one size only");
   app.add_option("--logs", logs, "of each node, with --nodes");
+  std::size_t only_leaves = 0;
+  app.add_option("--leaves", only_leaves, "of a hub; one size only");
   CLI11_PARSE(app, argc, argv);
+  if (only_leaves != 0) {
+    print_star_head();
+    measure_star(only_leaves);
+    return 0;
+  }
   print_growth_head();
   if (nodes != 0) {
     Growth(nodes, logs).measure();

@@ -147,7 +147,7 @@ void Copies::plan_main(Log& log, Fetch& f, Now now, Actions& out) {
     return;
   }
   Link* link = upstream(log, f, next);
-  if (keeps_waiting(log, f.waits, f.taken + 1, link, now.steady)) return;
+  if (keeps_waiting(log, f, {false, f.taken + 1}, link, now.steady)) return;
   const bool all = asks_all(log, f);
   if (f.main && (link == nullptr || link->id() != f.main->session)) {
     // What still delivers is kept for a moment: maps change in steps.
@@ -388,7 +388,7 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
                              : from.at == Begin::At::Seq ? from.seq
                                                          : f.lack->to;
   Link* const link = upstream(log, f, next);
-  if (keeps_waiting(log, f.low_waits, next, link, now.steady)) return;
+  if (keeps_waiting(log, f, {true, next}, link, now.steady)) return;
   if (link == nullptr) {
     if (f.backfill && f.backfill->known) f.lack->from = {Begin::At::Seq, f.backfill->taken + 1, {}};
     stop(f, f.backfill, out);

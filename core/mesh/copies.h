@@ -176,9 +176,10 @@ class Copies {
   // Whether that one has to be waited for still.
   bool must_wait(std::optional<Fetch::Waits>& waits, const Request& told, const Gap& gap,
                  TimePoint now);
-  bool keeps_waiting(const Log& log, const std::optional<Fetch::Waits>& waits,
-                     std::uint64_t position, const Link* link, TimePoint now);
+  bool keeps_waiting(const Log& log, Fetch& f, const Missing& missing, const Link* link,
+                     TimePoint now);
   void ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, Actions& out);
+  void ask_who_has(Log& log, Fetch& f, Actions& out);
   void check_repair(Log& log, Fetch& f, Now now, Actions& out);
   void wait_in_hole(Log& log, Fetch& f, const Missing& missing, Now now, Actions& out);
   void record_lost(Log& log, Fetch& f, const Missing& missing, Actions& out);

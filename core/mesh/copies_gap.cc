@@ -39,10 +39,16 @@ bool Copies::must_wait(std::optional<Fetch::Waits>& waits, const Request& told, 
   return now - waits->since < options_.hold_away_max;
 }
 
-// The one who told of the gap is not asked again until something has changed.
-bool Copies::keeps_waiting(const Log& log, const std::optional<Fetch::Waits>& waits,
-                           std::uint64_t position, const Link* link, TimePoint now) {
-  if (!waits || position > waits->to) return false;
+// The one who told of the gap is not asked again until something has changed: there is news, or
+// nobody is owed it any more.
+bool Copies::keeps_waiting(const Log& log, Fetch& f, const Missing& missing, const Link* link,
+                           TimePoint now) {
+  auto& waits = missing.below ? f.low_waits : f.waits;
+  if (!waits || missing.from > waits->to) return false;
+  if (!f.need.owed_from || *f.need.owed_from > waits->to) {
+    waits.reset();
+    return false;
+  }
   const bool same = link != nullptr && link->id() == waits->told_by;
   const TimePoint due = waits->since + options_.hold_away_max;
   if (link != nullptr && (!same || waits->again || now >= due)) return false;
@@ -93,8 +99,22 @@ void Copies::on_stop(Link& link, const wire::Stop& stop, Now now) {
   again(*found.log, f.retry_at);
 }
 
+// Whoever was asked may have to ask others first; a neighbour that has it need not.
+void Copies::ask_who_has(Log& log, Fetch& f, Actions& out) {
+  const bool below = f.repair->below;
+  const std::uint64_t next = below ? f.repair->taken + 1 : f.taken + 1;
+  for (const auto& [peer, have] : log.have) {
+    Link* const link = peer == f.repair->peer ? nullptr : tables_.links.live(peer);
+    if (link == nullptr || next < have.first || next > have.upto) continue;
+    const std::uint64_t to = f.asked[f.repair->peer];
+    if (f.asked.contains(peer) && f.asked[peer] >= to) continue;
+    return ask_repair(log, f, *link, {.below = below, .from = next, .to = to}, out);
+  }
+}
+
 // The upstream says nothing at all, and a neighbour has more.
 void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
+  if (f.repair && f.gap_hold && !f.repair->answered) return ask_who_has(log, f, out);
   if (!f.main || f.repair || !f.begun) return;
   Link* const upstream = tables_.links.find(f.main->session);
   if (upstream == nullptr) return;

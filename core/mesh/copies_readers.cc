@@ -50,7 +50,8 @@ void Copies::tell_readers(Log& log, Fetch& f, Now now, Actions& out) {
     std::uint64_t from = 1;
     bool timed = false;
     for (const FilterStart& filter : reader.filters) {
-      const std::uint64_t has = cover.from(filter.filter);
+      // What is on its way to the disk counts where it makes the copy less.
+      const std::uint64_t has = std::max(cover.from(filter.filter), f.cover.from(filter.filter));
       from = std::max(from, has);
       const bool at_seq = reader.cursor || filter.from.at == Begin::At::Seq;
       if (at_seq) {

@@ -80,6 +80,13 @@ bool Custody::on_ack(const std::string& peer, const Log& log, std::uint64_t acke
   return true;
 }
 
+bool Custody::holds(const std::string& peer, const Log& log, std::uint64_t seq) const {
+  const auto found = holds_.find({peer, log.id.stream});
+  if (found == holds_.end()) return false;
+  const auto place = found->second.acked.find(log.index);
+  return place != found->second.acked.end() && place->second < seq;
+}
+
 void Custody::on_release(const std::string& peer, const wire::Release& release) {
   const auto found = holds_.find({peer, release.stream});
   if (found == holds_.end()) return;

@@ -48,6 +48,8 @@ class Custody {
   Status on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed);
   // Whether it needs less now.
   bool on_ack(const std::string& peer, const Log& log, std::uint64_t acked);
+  // Whether a position is held for the peer: it may rely on this node's having it.
+  bool holds(const std::string& peer, const Log& log, std::uint64_t seq) const;
   void on_release(const std::string& peer, const wire::Release& release);
   // What is held for it; the frames for the start of a session.
   std::vector<wire::Held> on_peer_up(const std::string& peer);

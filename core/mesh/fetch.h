@@ -42,7 +42,7 @@ struct Request {
 
 struct PendingWrite {
   Token token = 0;
-  bool backfill = false;
+  bool backfill = false;   // into one, or its end
   bool forgotten = false;  // the copy has been set back since
 };
 

@@ -11,6 +11,8 @@ namespace {
 
 constexpr Duration kSeedsFirst = std::chrono::seconds(5);
 constexpr Duration kForgetEvery = std::chrono::minutes(1);
+constexpr Duration kAskMin = std::chrono::seconds(2);
+constexpr Duration kAskMax = std::chrono::minutes(10);
 constexpr Duration kLasted = std::chrono::minutes(1);  // then a refusal is the first one
 
 bool has(const std::vector<std::string>& addresses, const std::string& address) {
@@ -190,6 +192,29 @@ void Membership::set_owed(std::set<std::string> owed) {
   wake_at_.reset();
 }
 
+std::vector<wire::PeerRecord> Membership::take_asks(TimePoint now) {
+  std::erase_if(asks_, [&](const auto& item) { return !owed_.contains(item.first); });
+  std::vector<wire::PeerRecord> asks;
+  for (const std::string& node_id : owed_) {
+    if (record(node_id, now) || asks.size() == wire::kPeersPerFrameMax) continue;
+    Ask& ask = asks_[node_id];
+    if (now < ask.next) continue;
+    ask.pause = std::clamp(ask.pause * 2, kAskMin, kAskMax);
+    ask.next = now + ask.pause;
+    asks.push_back({node_id, {}, {}, {}});
+  }
+  return asks;
+}
+
+std::optional<wire::PeerRecord> Membership::record(const std::string& node_id,
+                                                   TimePoint now) const {
+  const auto found = peers_.find(node_id);
+  if (found == peers_.end() || found->second.record.addresses.empty()) return {};
+  wire::PeerRecord record = found->second.record;
+  record.age = found->second.linked ? Duration(0) : now - found->second.seen;
+  return record;
+}
+
 void Membership::on_self(const std::string& address) {
   wake_at_.reset();
   const auto found = addresses_.find(address);
@@ -316,10 +341,7 @@ void Membership::on_alive(const std::string& node_id, TimePoint now) {
 std::vector<wire::PeerRecord> Membership::take_news(TimePoint now) {
   std::vector<wire::PeerRecord> records;
   for (const std::string& id : std::exchange(news_, {})) {
-    const auto found = peers_.find(id);
-    if (found == peers_.end()) continue;
-    records.push_back(found->second.record);
-    records.back().age = found->second.linked ? Duration(0) : now - found->second.seen;
+    if (auto known = record(id, now)) records.push_back(std::move(*known));
   }
   return records;
 }
@@ -327,9 +349,7 @@ std::vector<wire::PeerRecord> Membership::take_news(TimePoint now) {
 std::vector<wire::PeerRecord> Membership::records(TimePoint now, std::size_t most) const {
   std::vector<wire::PeerRecord> records;
   for (const auto& [id, peer] : peers_) {
-    if (peer.record.addresses.empty()) continue;
-    records.push_back(peer.record);
-    records.back().age = peer.linked ? Duration(0) : now - peer.seen;
+    if (auto known = record(id, now)) records.push_back(std::move(*known));
   }
   std::sort(records.begin(), records.end(),
             [](const auto& a, const auto& b) { return a.age < b.age; });

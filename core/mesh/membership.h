@@ -70,6 +70,11 @@ class Membership {
   // have told of an address.
   void set_owed(std::set<std::string> owed);
 
+  // Of them, those of which no address is known and that others are to be asked for now.
+  std::vector<wire::PeerRecord> take_asks(TimePoint now);
+  // What is known of one; empty: no address.
+  std::optional<wire::PeerRecord> record(const std::string& node_id, TimePoint now) const;
+
   void on_tick(TimePoint now, Actions& out);
   std::optional<TimePoint> wake_at() const;
 
@@ -118,6 +123,11 @@ class Membership {
   std::map<std::string, Peer> peers_;
   std::map<std::string, Address> addresses_;
   std::set<std::string> owed_;
+  struct Ask {
+    TimePoint next{};
+    Duration pause{};
+  };
+  std::map<std::string, Ask> asks_;  // by node
   std::set<std::string> news_;
   std::size_t links_ = 0;
   // What wake_at() found; empty: something has changed since.

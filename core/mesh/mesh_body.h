@@ -97,7 +97,7 @@ struct Mesh::Body {
   void changed(Log& log, Now now);
   void take_forks(Actions& out);
   void sweep(Now now, Actions& out);
-  void dial_owed(Now now);
+  void dial_owed(Now now, Actions& out);
   void tell_peers(Now now, Actions& out);
   void tick(Now now, Actions& out);
   std::optional<TimePoint> wake_at() const;

@@ -167,12 +167,20 @@ Status Mesh::Body::take(Link& link, wire::LinkFrame& frame, std::uint64_t bytes,
       frame);
 }
 
-Status Mesh::Body::on(Link& link, wire::Peers& peers, Now now, Actions&) {
+Status Mesh::Body::on(Link& link, wire::Peers& peers, Now now, Actions& out) {
   if (peers.peers.size() > wire::kPeersPerFrameMax) {
     return fail(Errc::Protocol,
                 fmt::format("mesh: {} sends {} peers", link.peer().node_id, peers.peers.size()));
   }
-  for (const wire::PeerRecord& peer : peers.peers) membership.learn(peer, now.steady);
+  wire::Peers known;
+  for (const wire::PeerRecord& peer : peers.peers) {
+    membership.learn(peer, now.steady);
+    if (!peer.addresses.empty()) continue;  // else it is looked for
+    if (auto record = membership.record(peer.node_id, now.steady)) {
+      known.peers.push_back(std::move(*record));
+    }
+  }
+  if (!known.peers.empty()) out.push_back(SendFrame{link.id(), std::move(known)});
   return {};
 }
 
@@ -318,7 +326,8 @@ Status Mesh::Body::on(Link& link, wire::Want& want, Now now, Actions&) {
     if (auto status = custody.on_standing_want(link.peer().node_id, *log, needed); !status)
       return status;
   }
-  if (auto status = serving.on_want(link, *log, std::move(want), now.steady); !status)
+  const bool promised = custody.holds(link.peer().node_id, *log, want.from.seq);
+  if (auto status = serving.on_want(link, *log, std::move(want), promised, now.steady); !status)
     return status;
   pins_changed = pins_lowered = true;
   mark(*log, now.steady);

@@ -182,12 +182,15 @@ void Mesh::Body::sweep(Now now, Actions& out) {
 }
 
 // Who was held for here and came back elsewhere waits for what only this node has.
-void Mesh::Body::dial_owed(Now now) {
+void Mesh::Body::dial_owed(Now now, Actions& out) {
   if (now.steady < owed_at) return;
   owed_at = now.steady + kOwedEvery;
   std::set<std::string> owed = custody.owed();
   std::erase_if(owed, [&](const std::string& peer) { return !map.reachable(peer); });
   membership.set_owed(std::move(owed));
+  const wire::Peers asks{membership.take_asks(now.steady)};
+  if (asks.peers.empty()) return;
+  for (const auto& [peer, id] : links.peers()) out.push_back(SendFrame{id, asks});
 }
 
 // Of peers that were not known goes on what is new, to those who may have to dial them.
@@ -211,7 +214,7 @@ void Mesh::Body::tick(Now now, Actions& out) {
   last_tick = now.steady;
   tick_links(now, out);
   check_probes(now, out);
-  dial_owed(now);
+  dial_owed(now, out);
   tell_peers(now, out);
   membership.on_tick(now.steady, out);
   sweep(now, out);

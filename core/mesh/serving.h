@@ -34,6 +34,7 @@ struct Served {
   bool located = false;   // where it begins is known
   bool answered = false;
   bool blocked = false;     // until something of the log changes
+  bool promised = false;    // a repair of what is held for the peer: is asked for upstream
   bool over = false;        // to be ended: a repair that cannot be answered
   std::uint64_t sent = 0;   // looked at, and sent where it matches, up to here
   std::uint64_t told = 0;   // the peer knows that
@@ -61,14 +62,16 @@ class Serving {
     // Read for a peer and not sent yet: then no more is read of low priority.  Twice and three
     // times as much: of normal and of high priority.
     std::uint64_t read_bytes_max = 1 << 20;
-    Duration upto_every = std::chrono::seconds(2);  // of a log that grows by what does not match
+    Duration promised_for = std::chrono::seconds(10);  // then who asks for a repair goes on
+    Duration upto_every = std::chrono::seconds(2);     // of a log that grows by what does not match
   };
   // `logs` and `links` outlive the object.
   Serving(Options options, Logs& logs, Links& links);
 
   // --- from the peer ---
   // Errors: Protocol, TooLarge  the session is to be given up
-  Status on_want(Link& link, Log& log, wire::Want want, TimePoint now);
+  // `promised`: what it asks for is held for the peer.
+  Status on_want(Link& link, Log& log, wire::Want want, bool promised, TimePoint now);
   // The log whose want it was; null: none.
   Log* on_stop(const Link& link, const wire::Stop& stop);
   // Whether less is needed of the log for it now: the peer had it another way.

@@ -67,6 +67,9 @@ std::string text_of(const wire::LinkFrame& frame) {
   } else if (const auto* const release = std::get_if<wire::Release>(&frame)) {
     text = "RELEASE " + release->stream;
     for (const auto& log : release->logs) text += " " + log.text();
+  } else if (const auto* const peers = std::get_if<wire::Peers>(&frame)) {
+    text = "PEERS";
+    for (const auto& peer : peers->peers) text += " " + peer.node_id;
   } else if (const auto* const state = std::get_if<wire::State>(&frame)) {
     text = "STATE";
     for (const auto& record : state->records) {
@@ -218,6 +221,7 @@ void World::close(mesh::SessionId session, std::size_t told, const Error& why) {
 void World::dial(SimNode& from, const mesh::Dial& dial) {
   const std::size_t to = std::stoul(dial.address.substr(6));
   const std::size_t index = from.index();
+  trace(fmt::format("{} dials {}", index, to));
   const std::uint64_t run = from.run();
   const Duration latency(static_cast<std::int64_t>(
       100 + pick(static_cast<std::uint64_t>(options_.latency_max.count()) + 1)));

@@ -28,6 +28,14 @@ std::uint64_t owed_from(const Fetch& f) {
   return std::min(std::max(*f.need.owed_from, f.once_acked + 1), wire::kSeqMax);
 }
 
+// It was asked for as promised from there on, and nobody has a right to `next` any more: others
+// need not wait for it.
+bool owes_less(const Fetch& f, const std::optional<Request>& asked, std::uint64_t next) {
+  if (!asked || asked->owed == 0) return false;
+  const std::uint64_t owed = owed_from(f);
+  return owed == 0 || owed > std::max(asked->owed, next);
+}
+
 // What has been filled in so far is kept for peers that are here.
 bool keeps_below(const Log& log, const Fetch& f) {
   return f.need.kept_from && log.backfill && *f.need.kept_from <= log.backfill->to;
@@ -117,10 +125,13 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
   tell_readers(log, f, now, out);
 }
 
-// The next hop to the root of a position; where there is none, a neighbour that has it.
-Link* Copies::upstream(Log& log, const Fetch& f, std::uint64_t position) {
+// The next hop to the root of a position; where there is none, a neighbour that has it.  Never one
+// that is alone in needing what is asked for, up to `upto`.
+Link* Copies::upstream(Log& log, const Fetch& f, std::uint64_t position, std::uint64_t upto) {
   const auto usable = [&](const std::string& peer) -> Link* {
-    return f.need.wanted_but_for(peer) ? tables_.links.live(peer) : nullptr;
+    const bool others =
+        f.need.wanted_but_for(peer) && (upto == wire::kSeqMax || f.need.needs_but_for(peer, upto));
+    return others ? tables_.links.live(peer) : nullptr;
   };
   const std::string root = tables_.sources.root(log, position);
   if (!root.empty() && root != options_.node_id) {
@@ -146,7 +157,7 @@ void Copies::plan_main(Log& log, Fetch& f, Now now, Actions& out) {
     f.hole.reset();
     return;
   }
-  Link* link = upstream(log, f, next);
+  Link* link = upstream(log, f, next, wire::kSeqMax);
   if (keeps_waiting(log, f, {false, f.taken + 1}, link, now.steady)) return;
   const bool all = asks_all(log, f);
   if (f.main && (link == nullptr || link->id() != f.main->session)) {
@@ -170,7 +181,7 @@ void Copies::plan_main(Log& log, Fetch& f, Now now, Actions& out) {
   const bool higher = f.main && !f.begun && !f.main->answered && lowest.at == Begin::At::Seq &&
                       f.main->from.at == Begin::At::Seq && lowest.seq > f.main->from.seq;
   if (f.main && f.main->session == link->id() && asks_same(*f.main, all, f.need.filters) &&
-      f.main->standing == f.need.standing && !higher) {
+      f.main->standing == f.need.standing && !higher && !owes_less(f, f.main, next)) {
     return;
   }
   ask_main(log, f, *link, now, out);
@@ -198,6 +209,7 @@ void Copies::ask(Log& log, Fetch& f, Request request, Link& link, Actions& out) 
   request.peer = link.peer().node_id;
   request.session = link.id();
   request.number = link.next_want();
+  request.owed = owed_from(f);
   wire::Want want{.number = request.number,
                   .log = log.id,
                   .kind = request.kind,
@@ -207,7 +219,7 @@ void Copies::ask(Log& log, Fetch& f, Request request, Link& link, Actions& out) 
                   .from = request.from,
                   .to = request.to,
                   .id = {},
-                  .owed = owed_from(f)};
+                  .owed = request.owed};
   if (log.record && request.from.at == Begin::At::Seq && request.from.seq == log.record->head + 1) {
     want.id = log.record->head_id;
   }
@@ -262,8 +274,12 @@ bool Copies::has_all(const Log& log, const Fetch& f) const {
 // or are about to ask it again: that is waited for, but not for ever.
 void Copies::release_all(Log& log, Fetch& f, Now now, Actions& out) {
   if (!f.unwanted) f.unwanted = now.steady;
+  // What there is of a log that is wanted may not have been announced yet.
+  const bool wanted = f.need.wanted && !log.forked;
+  const TimePoint sure = *f.unwanted + (wanted ? kHaveComes : Duration(0));
   const TimePoint due = *f.unwanted + options_.release_after;
-  if (now.steady < due && !f.holders.empty()) again(log, due);
+  if (now.steady < due && !f.holders.empty()) again(log, now.steady < sure ? sure : due);
+  if (now.steady < sure) return;
   for (auto i = f.holders.begin(); i != f.holders.end();) {
     Link* const link = tables_.links.live(*i);
     if (link == nullptr || (now.steady < due && f.need.kept_but_for(*i))) {
@@ -387,7 +403,7 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   const std::uint64_t next = going                       ? f.backfill->taken + 1
                              : from.at == Begin::At::Seq ? from.seq
                                                          : f.lack->to;
-  Link* const link = upstream(log, f, next);
+  Link* const link = upstream(log, f, next, f.lack->to);
   if (keeps_waiting(log, f, {true, next}, link, now.steady)) return;
   if (link == nullptr) {
     if (f.backfill && f.backfill->known) f.lack->from = {Begin::At::Seq, f.backfill->taken + 1, {}};
@@ -395,7 +411,7 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
     return wait_in_hole(log, f, {true, next}, now, out);
   }
   f.low_hole.reset();
-  if (f.backfill && f.backfill->session == link->id()) return;
+  if (f.backfill && f.backfill->session == link->id() && !owes_less(f, f.backfill, next)) return;
   if (going) f.lack->from = {Begin::At::Seq, f.backfill->taken + 1, {}};
   stop(f, f.backfill, out);
   Request request;
@@ -422,6 +438,16 @@ std::string Copies::upstream_of(const Log& log) const {
   const auto found = fetches_.find(log.index);
   if (found == fetches_.end() || !found->second.main) return {};
   return found->second.main->peer;
+}
+
+bool Copies::asks(const Log& log, const std::string& peer) const {
+  const auto found = fetches_.find(log.index);
+  if (found == fetches_.end()) return false;
+  const Fetch& f = found->second;
+  const auto is_asked = [&](const std::optional<Request>& request) {
+    return request && request->peer == peer && !request->answered;
+  };
+  return is_asked(f.main) || is_asked(f.backfill) || is_asked(f.repair);
 }
 
 std::optional<TimePoint> Copies::heard_of(const Log& log) const {

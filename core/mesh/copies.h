@@ -91,6 +91,8 @@ class Copies {
   const std::map<std::string, std::uint64_t>& gaps() const { return gaps_; }
   // The peer that feeds a log; empty: nobody.
   std::string upstream_of(const Log& log) const;
+  // Whether a peer has been asked for something of the log, and has not answered yet.
+  bool asks(const Log& log, const std::string& peer) const;
   // When it said something of the log last; empty: nobody feeds it.
   std::optional<TimePoint> heard_of(const Log& log) const;
   void set_first_token(Token token) { next_token_ = token; }
@@ -135,7 +137,7 @@ class Copies {
 
   // copies.cc: whom to ask
   Fetch& fetch(const Log& log) { return fetches_[log.index]; }
-  Link* upstream(Log& log, const Fetch& f, std::uint64_t position);
+  Link* upstream(Log& log, const Fetch& f, std::uint64_t position, std::uint64_t upto);
   void plan_main(Log& log, Fetch& f, Now now, Actions& out);
   void ask_main(Log& log, Fetch& f, Link& link, Now now, Actions& out);
   void plan_backfill(Log& log, Fetch& f, Now now, Actions& out);

@@ -7,6 +7,9 @@ namespace marram::mesh {
 using wire::Begin;
 using wire::WantKind;
 
+constexpr Duration kAskAgain = std::chrono::seconds(20);
+constexpr Duration kAskAgainMost = std::chrono::minutes(10);
+
 // A gap is recorded when every neighbour that may have the position has been asked: those
 // that announce it, and those that held for this node.
 Link* Copies::other_source(Log& log, const Fetch& f, const Request& told, std::uint64_t from,
@@ -33,7 +36,8 @@ bool Copies::is_owed(const Fetch& f, const Request& told, const Gap& gap) const 
 
 bool Copies::must_wait(std::optional<Fetch::Waits>& waits, const Request& told, const Gap& gap,
                        TimePoint now) {
-  if (!waits || waits->to != gap.to) waits = Fetch::Waits{gap.to, now, 0, false};
+  if (!waits || waits->to != gap.to)
+    waits = Fetch::Waits{gap.to, now, 0, false, kAskAgain, now + kAskAgain};
   waits->told_by = told.session;
   waits->again = false;
   return now - waits->since < options_.hold_away_max;
@@ -50,9 +54,15 @@ bool Copies::keeps_waiting(const Log& log, Fetch& f, const Missing& missing, con
     return false;
   }
   const bool same = link != nullptr && link->id() == waits->told_by;
+  if (now >= waits->retry) {
+    f.asked.clear();
+    waits->again = true;
+    waits->pause = std::min(waits->pause * 2, kAskAgainMost);
+    waits->retry = now + waits->pause;
+  }
   const TimePoint due = waits->since + options_.hold_away_max;
   if (link != nullptr && (!same || waits->again || now >= due)) return false;
-  again(log, due);
+  again(log, std::min(waits->retry, due));
   return true;
 }
 
@@ -87,8 +97,12 @@ void Copies::on_stop(Link& link, const wire::Stop& stop, Now now) {
   Fetch& f = *found.fetch;
   requests_.erase({link.id(), stop.want});
   if (found.request->kind == WantKind::Repair) {
-    // Without an answer: what it announced is not there any more.
-    if (!found.request->answered) found.log->have.erase(link.peer().node_id);
+    const std::string& peer = link.peer().node_id;
+    if (found.request->answered) {
+      f.asked.erase(peer);  // of what follows it may have more
+    } else {
+      found.log->have.erase(peer);  // what it announced is not there any more
+    }
     f.repair.reset();
     f.gap_hold = false;
     f.ahead.reset();
@@ -105,7 +119,8 @@ void Copies::ask_who_has(Log& log, Fetch& f, Actions& out) {
   const std::uint64_t next = below ? f.repair->taken + 1 : f.taken + 1;
   for (const auto& [peer, have] : log.have) {
     Link* const link = peer == f.repair->peer ? nullptr : tables_.links.live(peer);
-    if (link == nullptr || next < have.first || next > have.upto) continue;
+    if (link == nullptr || link->id() == f.gap_told_by) continue;
+    if (next < have.first || next > have.upto) continue;
     const std::uint64_t to = f.asked[f.repair->peer];
     if (f.asked.contains(peer) && f.asked[peer] >= to) continue;
     return ask_repair(log, f, *link, {.below = below, .from = next, .to = to}, out);

@@ -243,6 +243,7 @@ void Copies::take_main(Link& link, Found found, Answer answer, TimePoint now, Ac
   }
   if (first || other != nullptr || changes) again(*log, TimePoint());
   if (other != nullptr) {
+    f->gap_told_by = link.id();
     stop(*f, f->main, out);
     ask_repair(*log, *f, *other, {.below = false, .to = gap_to}, out);
   } else if (waits) {
@@ -318,6 +319,7 @@ void Copies::take_below(Link& link, Found found, Answer answer, TimePoint now, A
   if (ends) return again(*log, TimePoint());
   if (other == nullptr && !waits) return;
   stop(*f, f->backfill, out);
+  f->gap_told_by = link.id();
   if (waits) return again(*log, TimePoint());
   ask_repair(*log, *f, *other, {.below = true, .to = gap_to}, out);
 }

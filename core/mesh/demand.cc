@@ -6,7 +6,10 @@
 
 namespace marram::mesh {
 
-void Need::ask_from(const wire::Begin& begin) {
+void Need::ask_from(const wire::Begin& begin, const std::string& peer) {
+  if (begin.at != wire::Begin::At::Head) {
+    add_low(begin.at == wire::Begin::At::Seq ? begin.seq : 0, peer);
+  }
   switch (begin.at) {
     case wire::Begin::At::Seq:
       all_from = std::min(all_from.value_or(begin.seq), std::max<std::uint64_t>(begin.seq, 1));
@@ -27,6 +30,24 @@ bool others(const std::vector<std::string>& peers, const std::string& peer) {
 }
 
 }  // namespace
+
+void Need::add_low(std::uint64_t from, const std::string& peer) {
+  const auto same =
+      std::find_if(lows.begin(), lows.end(), [&](const Low& low) { return low.peer == peer; });
+  if (same != lows.end()) {
+    same->from = std::min(same->from, from);
+  } else if (lows.size() < 2) {
+    lows.push_back({from, peer});
+  } else {
+    Low& higher = lows[0].from > lows[1].from ? lows[0] : lows[1];
+    if (from < higher.from) higher = {from, peer};
+  }
+}
+
+bool Need::needs_but_for(const std::string& peer, std::uint64_t upto) const {
+  return std::any_of(lows.begin(), lows.end(),
+                     [&](const Low& low) { return low.peer != peer && low.from <= upto; });
+}
 
 bool Need::wanted_but_for(const std::string& peer) const {
   return for_itself || others(askers, peer);
@@ -117,6 +138,13 @@ void Readers::add_to(Need& need, const Log& log) const {
       const auto cursor = interest.cursors.find(log.record->no);
       if (cursor != interest.cursors.end()) reader.cursor = cursor->second;
       if (reader.cursor && interest.durable) need.owe_from(*reader.cursor + 1);
+    }
+    for (const FilterStart& filter : reader.filters) {
+      if (reader.cursor) {
+        need.add_low(*reader.cursor + 1, {});
+      } else if (filter.from.at != wire::Begin::At::Head) {
+        need.add_low(filter.from.at == wire::Begin::At::Seq ? filter.from.seq : 0, {});
+      }
     }
     need.wanted = need.for_itself = true;
     need.standing = need.standing || interest.durable;

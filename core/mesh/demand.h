@@ -41,13 +41,22 @@ struct Need {
   std::vector<std::string> askers;
   std::vector<std::string> keepers;
   bool for_itself = false;  // not only for peers that ask
+  // From where on it is needed, and by whom (empty: for itself); the two lowest stand for all.
+  struct Low {
+    std::uint64_t from = 0;
+    std::string peer;
+  };
+  std::vector<Low> lows;
 
   // Somebody other than `peer` wants it, or it is held for somebody other.
   bool wanted_but_for(const std::string& peer) const;
   bool kept_but_for(const std::string& peer) const;
+  // Somebody other than `peer` needs something up to that position.
+  bool needs_but_for(const std::string& peer, std::uint64_t upto) const;
 
   void owe_from(std::uint64_t seq) { owed_from = std::min(owed_from.value_or(seq), seq); }
-  void ask_from(const wire::Begin& begin);
+  void ask_from(const wire::Begin& begin, const std::string& peer = {});
+  void add_low(std::uint64_t from, const std::string& peer);
   // Where a copy begins that serves all of this.
   wire::Begin lowest() const;
 };

@@ -23,6 +23,7 @@ struct Request {
   bool all = true;
   std::vector<std::string> filters;
   bool standing = false;
+  std::uint64_t owed = 0;  // as WANT said
   wire::Begin from;
   std::uint64_t to = 0;  // of a backfill
   bool below = false;    // a repair that goes on with the backfill
@@ -73,7 +74,10 @@ struct Fetch {
     TimePoint since{};
     SessionId told_by = 0;
     bool again = false;  // something has changed
+    Duration pause{};    // then everybody is asked once more
+    TimePoint retry{};
   };
+  SessionId gap_told_by = 0;  // the gap for which others are asked
   std::optional<Waits> waits;
   std::optional<Waits> low_waits;  // of the backfill
   std::uint64_t once_acked = 0;    // as holders say, in an earlier life perhaps

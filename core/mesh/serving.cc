@@ -186,10 +186,24 @@ void Serving::add_to(Need& need, const Log& log) const {
     const Link* const link = links_.find(id);
     if (link == nullptr || (want.want.kind == WantKind::Repair && !want.promised)) continue;
     need.wanted = need.whole = true;
-    need.standing = need.standing || want.want.standing;
-    need.ask_from(want.located ? Begin{Begin::At::Seq, want.sent + 1, {}} : want.want.from);
+    need.standing = need.standing || want.want.standing || want.promised;
+    const Begin next{Begin::At::Seq, want.sent + 1, {}};
+    need.ask_from(want.located ? next : want.want.from, link->peer().node_id);
     if (want.want.owed != 0) need.owe_from(std::max(want.want.owed, want.acked + 1));
     if (need.askers.size() < 2) need.askers.push_back(link->peer().node_id);
+  }
+}
+
+void Serving::end_circles(const Log& log, const std::function<bool(const std::string&)>& is_asked) {
+  const auto list = by_log_.find(log.index);
+  if (list == by_log_.end()) return;
+  for (const auto& [id, number] : list->second) {
+    Session& session = sessions_.at(id);
+    Served& want = session.wants.at(number);
+    const Link* const link = links_.find(id);
+    if (!want.promised || link == nullptr || !is_asked(link->peer().node_id)) continue;
+    want.promised = false;
+    make_ready(session, want);
   }
 }
 

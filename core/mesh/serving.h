@@ -97,6 +97,9 @@ class Serving {
   // --- what follows ---
   // What the peers' wants need of a log; of `standing` wants too, which run.
   void add_to(Need& need, const Log& log) const;
+  // Repairs of what was promised to peers that this node asks for the log itself: both would wait
+  // for each other.
+  void end_circles(const Log& log, const std::function<bool(const std::string&)>& is_asked);
   // Whether the peer of a session is fed a log.
   bool feeds(SessionId session, const Log& log) const;
   // By log number, the lowest acknowledged position of all wants that run.

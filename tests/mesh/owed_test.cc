@@ -1,0 +1,158 @@
+// What a relay does for those who have a right to events, and who may be elsewhere.
+
+#include <doctest/doctest.h>
+
+#include "core/wire/link_codec.h"
+#include "tests/mesh/one_node.h"
+
+namespace marram::mesh {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+const LogId kLog{"origin", "1-x", "events"};
+
+// The origin's record: it writes the log, and has these neighbours.
+wire::State announcement(std::vector<wire::Neighbour> neighbours = {}) {
+  wire::MapRecord record;
+  record.node_id = kLog.origin;
+  record.number = 1;
+  record.neighbours = std::move(neighbours);
+  record.open = {{kLog.epoch, kLog.stream, {}, Durability::Fsync, Priority::Normal}};
+  return {{}, {record}};
+}
+
+// Wants of the log that the node sent in a session.
+std::vector<wire::Want> wants(const OneNode& node, SessionId session) {
+  return node.said<wire::Want>(session);
+}
+
+wire::PeerRecord at(std::string node_id, std::vector<std::string> addresses) {
+  return {std::move(node_id), "", std::move(addresses), {}};
+}
+
+EventView large_event(const std::string& payload) {
+  EventView event;
+  event.topic = "t";
+  event.id = "e";
+  event.payload = payload;
+  event.position = Position(0, 1);
+  return event;
+}
+
+TEST_SUITE_BEGIN("mesh/owed");
+
+TEST_CASE("a want says from where on its events are promised") {
+  MeshOptions options;
+  options.carry = {"events"};
+  OneNode node(options);
+  const SessionId origin = node.greet("origin");
+
+  node.say(origin, announcement());
+  node.run(1s);
+
+  REQUIRE(wants(node, origin).size() == 1);
+  CHECK(wants(node, origin)[0].owed == 1);
+}
+
+TEST_CASE("what a peer had another way is not asked for any more") {
+  OneNode node;
+  const SessionId origin = node.greet("origin");
+  node.say(origin, announcement());
+  const SessionId leaf = node.greet("leaf");
+  node.say(leaf, wire::Want{.number = 1, .log = kLog, .standing = true, .from = {.seq = 1}});
+  node.run(1s);
+  REQUIRE(wants(node, origin).size() == 1);
+  CHECK(wants(node, origin)[0].from.seq == 1);
+
+  node.say(leaf, wire::Ack{{{kLog, 50, 0}}});
+  node.run(1s);
+
+  REQUIRE(wants(node, origin).size() == 2);
+  CHECK(wants(node, origin)[1].from.seq == 51);
+}
+
+TEST_CASE("who holds for a peer that lives elsewhere asks others where that is") {
+  OneNode node({}, {{.no = 1, .id = {"node", "1-x", "events"}, .open = true, .head = 9}});
+  const SessionId away = node.greet("away");
+  node.say(
+      away,
+      wire::Want{
+          .number = 1, .log = {"node", "1-x", "events"}, .standing = true, .from = {.seq = 1}});
+  const SessionId origin = node.greet("origin");
+  node.mesh->on_session_down(away, {Errc::Unreachable, "gone"}, node.now, node.out);
+  node.say(origin, announcement({{"node", 1}, {"away", 1}}));
+  wire::State state;
+  state.records.emplace_back();
+  state.records[0].node_id = "away";
+  state.records[0].number = 1;
+  state.records[0].neighbours = {{"origin", 1}};
+  node.say(origin, std::move(state));
+  node.run(3s);
+
+  const auto asked = node.said<wire::Peers>(origin);
+  REQUIRE(!asked.empty());
+  REQUIRE(asked.back().peers.size() == 1);
+  CHECK(asked.back().peers[0].node_id == "away");
+  CHECK(asked.back().peers[0].addresses.empty());
+  node.say(origin, wire::Peers{{at("away", {"tcp://10.0.0.9:7400"})}});
+  node.run(3s);
+  CHECK(std::any_of(node.out.begin(), node.out.end(), [](const Action& action) {
+    const auto* const dial = std::get_if<Dial>(&action);
+    return dial != nullptr && dial->address == "tcp://10.0.0.9:7400";
+  }));
+}
+
+TEST_CASE("a record of a peer without addresses is a question, and is answered") {
+  OneNode node;
+  const SessionId asker = node.greet("asker");
+  const SessionId other = node.greet("other");
+  node.say(other, wire::Peers{{at("far", {"tcp://10.0.0.9:7400"})}});
+  node.run(3s);
+  const std::size_t before = node.said<wire::Peers>(asker).size();
+
+  node.say(asker, wire::Peers{{at("far", {}), at("nobody", {})}});
+
+  const auto said = node.said<wire::Peers>(asker);
+  REQUIRE(said.size() == before + 1);
+  REQUIRE(said.back().peers.size() == 1);
+  CHECK(said.back().peers[0].addresses == std::vector<std::string>{"tcp://10.0.0.9:7400"});
+}
+
+TEST_CASE("while a large event waits for the disk no more room is given for parts") {
+  MeshOptions options;
+  options.carry = {"events"};
+  OneNode node(options);
+  const SessionId origin = node.greet("origin");
+  node.say(origin, announcement());
+  node.run(1s);
+  const std::uint64_t want = wants(node, origin).at(0).number;
+  const std::string packed = wire::pack_event(large_event(std::string(50'000, 'x')));
+  const auto say_part = [&](std::uint64_t seq) {
+    node.say(origin, wire::Part{want, seq - 1, seq, 0, packed.size() + seq - 1, packed});
+  };
+  const auto granted = [&] { return node.said<wire::Credit>(origin).back().granted; };
+
+  say_part(1);  // whole: it is written
+  node.run(1s);
+  const std::uint64_t before = granted();
+  say_part(2);  // only begun
+  node.run(1s);
+  CHECK(granted() == before);
+
+  const auto write = std::find_if(node.out.begin(), node.out.end(), [](const Action& action) {
+    return std::holds_alternative<WriteCopy>(action);
+  });
+  REQUIRE(write != node.out.end());
+  node.mesh->on_written(std::get<WriteCopy>(*write).token, 1U, node.now, node.out);
+  node.run(1s);
+
+  CHECK(granted() == before + packed.size() + wire::kFrameCredit);
+}
+
+TEST_SUITE_END();
+
+}  // namespace
+
+}  // namespace marram::mesh

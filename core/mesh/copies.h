@@ -129,6 +129,12 @@ class Copies {
     std::uint64_t from = 0;
     std::optional<std::uint64_t> to = {};  // told as a gap up to there
   };
+  struct Passed {
+    std::uint64_t upto = 0;
+    Link* other = nullptr;  // to be asked for the gap
+    bool waits = false;     // or it is waited for
+    std::uint64_t gap_to = 0;
+  };
   struct Found {
     Log* log = nullptr;
     Fetch* fetch = nullptr;
@@ -147,10 +153,12 @@ class Copies {
                        bool complete) const;
   void ask(Log& log, Fetch& f, Request request, Link& link, Actions& out);
   void stop(Fetch& f, std::optional<Request>& request, Actions& out);
+  void again(const Log& log, TimePoint at);
+
+  // copies_holders.cc: who holds for this node
   void release_others(Log& log, Fetch& f, Now now, Actions& out);
   bool has_all(const Log& log, const Fetch& f) const;
   void release_all(Log& log, Fetch& f, Now now, Actions& out);
-  void again(const Log& log, TimePoint at);
 
   // copies_readers.cc: what may be read
   bool waits_for_older(const Log& log, Now now);
@@ -162,6 +170,7 @@ class Copies {
   Status check(Answer& answer, const Request& request) const;
   void write(Log& log, Fetch& f, CopyWrite write, From from, Actions& out);
   void give_back(const From& from);
+  Passed pass_gaps(Found found, std::vector<Gap>& gaps, std::uint64_t upto, TimePoint now);
   void take_main(Link& link, Found found, Answer answer, TimePoint now, Actions& out);
   void take_below(Link& link, Found found, Answer answer, TimePoint now, Actions& out);
   bool locate_below(Link& link, Found found, const Answer& answer, Actions& out);
@@ -182,6 +191,7 @@ class Copies {
                      TimePoint now);
   void ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, Actions& out);
   void ask_who_has(Log& log, Fetch& f, Actions& out);
+  Link* better_source(const Log& log, const Fetch& f, const Request& slow, std::uint64_t position);
   void check_repair(Log& log, Fetch& f, Now now, Actions& out);
   void wait_in_hole(Log& log, Fetch& f, const Missing& missing, Now now, Actions& out);
   void record_lost(Log& log, Fetch& f, const Missing& missing, Actions& out);

@@ -78,10 +78,14 @@ void Copies::ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, 
     request.to = f.lack->to;
     request.known = true;
     request.taken = f.lack->from.seq - 1;
-  } else {
+  } else if (f.begun) {
     request.all = f.cover.whole();
     if (!request.all) request.filters = f.cover.names();
     request.from = {Begin::At::Seq, f.taken + 1, {}};
+  } else {
+    request.all = f.main->all;
+    request.filters = f.main->filters;
+    request.from = f.main->from;
   }
   if (missing.to) {
     f.gap_hold = true;
@@ -127,29 +131,41 @@ void Copies::ask_who_has(Log& log, Fetch& f, Actions& out) {
   }
 }
 
+// A neighbour that says it has a position, other than who is asked for it already.
+Link* Copies::better_source(const Log& log, const Fetch& f, const Request& slow,
+                            std::uint64_t position) {
+  for (const auto& [peer, have] : log.have) {
+    if (peer == slow.peer || position < have.first || position > have.upto) continue;
+    if (!f.need.wanted_but_for(peer)) continue;
+    if (Link* const link = tables_.links.live(peer)) return link;
+  }
+  return nullptr;
+}
+
 // The upstream says nothing at all, and a neighbour has more.
 void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
   if (f.repair && f.gap_hold && !f.repair->answered) return ask_who_has(log, f, out);
-  if (!f.main || f.repair || !f.begun) return;
-  Link* const upstream = tables_.links.find(f.main->session);
-  if (upstream == nullptr) return;
-  Link* better = nullptr;
-  for (const auto& [peer, have] : log.have) {
-    if (peer == f.main->peer || have.first > f.taken + 1 || have.upto <= f.taken) continue;
-    if (f.need.wanted_but_for(peer)) better = tables_.links.live(peer);
-    if (better != nullptr) break;
-  }
-  if (better == nullptr) {
+  if (f.repair) return;
+  for (const bool below : {false, true}) {
+    const auto& slow = below ? f.backfill : f.main;
+    Link* const upstream = slow ? tables_.links.find(slow->session) : nullptr;
+    if (upstream == nullptr) continue;
+    Begin next{Begin::At::Seq, f.taken + 1, {}};
+    if (below || !f.begun) next = slow->from;
+    if (below && slow->known) next.seq = slow->taken + 1;
+    if (next.at != Begin::At::Seq) continue;
+    Link* const better = better_source(log, f, *slow, std::max<std::uint64_t>(next.seq, 1));
+    if (better == nullptr) continue;
+    if (!f.ahead) f.ahead = now.steady;
+    const Duration trips = upstream->round_trip().value_or(Duration(0)) * 2;
+    const TimePoint due =
+        std::max(*f.ahead, upstream->last_data()) + std::max(options_.repair_after, trips);
+    if (now.steady < due) return again(log, due);
     f.ahead.reset();
-    return;
+    if (below) f.lack->from = next;
+    return ask_repair(log, f, *better, {.below = below}, out);
   }
-  if (!f.ahead) f.ahead = now.steady;
-  const Duration trips = upstream->round_trip().value_or(Duration(0)) * 2;
-  const TimePoint due =
-      std::max(*f.ahead, upstream->last_data()) + std::max(options_.repair_after, trips);
-  if (now.steady < due) return again(log, due);
   f.ahead.reset();
-  ask_repair(log, f, *better, {}, out);
 }
 
 // Nobody who can be reached has what is needed next.

@@ -182,6 +182,23 @@ bool Copies::apply(Fetch& f, Request& request, CopyWrite& write) {
 }
 
 // A repair that was asked for what the copy was before would leave out what belongs into it now.
+// How far an answer is taken: up to a gap that somebody else may have, or that is waited for.
+Copies::Passed Copies::pass_gaps(Found found, std::vector<Gap>& gaps, std::uint64_t upto,
+                                 TimePoint now) {
+  auto& [log, f, request] = found;
+  if (request->kind == WantKind::Repair) return {.upto = upto};
+  auto& waits = request->kind == WantKind::Backfill ? f->low_waits : f->waits;
+  for (Gap& gap : gaps) {
+    Link* const other = other_source(*log, *f, *request, gap.from, gap.to);
+    if (other != nullptr) return {.upto = gap.from - 1, .other = other, .gap_to = gap.to};
+    if (is_owed(*f, *request, gap) && must_wait(waits, *request, gap, now)) {
+      return {.upto = gap.from - 1, .waits = true, .gap_to = gap.to};
+    }
+    if (waits && waits->to == gap.to) gap.reason = "lost";  // waited for long enough
+  }
+  return {.upto = upto};
+}
+
 void Copies::take_main(Link& link, Found found, Answer answer, TimePoint now, Actions& out) {
   auto& [log, f, request] = found;
   std::vector<Gap> gaps = std::move(answer.gaps);
@@ -209,23 +226,9 @@ void Copies::take_main(Link& link, Found found, Answer answer, TimePoint now, Ac
   changes = apply(*f, *request, next) || changes;
   if (changes && f->repair && request != &*f->repair && !f->repair->below) stop(*f, f->repair, out);
   std::uint64_t upto = std::max(answer.upto, f->taken);
-  Link* other = nullptr;
-  bool waits = false;
-  std::uint64_t gap_to = 0;
   gaps = part_of(gaps, f->taken, upto);
-  for (Gap& gap : gaps) {
-    if (request->kind == WantKind::Repair) break;
-    other = other_source(*log, *f, *request, gap.from, gap.to);
-    waits =
-        other == nullptr && is_owed(*f, *request, gap) && must_wait(f->waits, *request, gap, now);
-    if (other == nullptr && !waits) {
-      if (f->waits && f->waits->to == gap.to) gap.reason = "lost";  // waited for long enough
-      continue;
-    }
-    gap_to = gap.to;
-    upto = gap.from - 1;
-    break;
-  }
+  const Passed passed = pass_gaps(found, gaps, upto, now);
+  upto = passed.upto;
   if (answer.batch && !answer.batch->empty() &&
       answer.batch->events().front().position.seq() <= f->taken) {
     ++duplicates_;
@@ -241,12 +244,12 @@ void Copies::take_main(Link& link, Found found, Answer answer, TimePoint now, Ac
   } else {
     link.release(answer.bytes);
   }
-  if (first || other != nullptr || changes) again(*log, TimePoint());
-  if (other != nullptr) {
+  if (first || passed.other != nullptr || changes) again(*log, TimePoint());
+  if (passed.other != nullptr) {
     f->gap_told_by = link.id();
     stop(*f, f->main, out);
-    ask_repair(*log, *f, *other, {.below = false, .to = gap_to}, out);
-  } else if (waits) {
+    ask_repair(*log, *f, *passed.other, {.below = false, .to = passed.gap_to}, out);
+  } else if (passed.waits) {
     stop(*f, f->main, out);
     again(*log, TimePoint());
   } else if (!tables_.sources.live(*log)) {
@@ -283,23 +286,9 @@ void Copies::take_below(Link& link, Found found, Answer answer, TimePoint now, A
     stop(*f, request->kind == WantKind::Backfill ? f->backfill : f->repair, out);
     return again(*log, TimePoint());
   }
-  Link* other = nullptr;
-  bool waits = false;
-  std::uint64_t gap_to = 0;
   std::vector<Gap> gaps = part_of(answer.gaps, taken, upto);
-  for (Gap& gap : gaps) {
-    if (request->kind == WantKind::Repair) break;
-    other = other_source(*log, *f, *request, gap.from, gap.to);
-    waits = other == nullptr && is_owed(*f, *request, gap) &&
-            must_wait(f->low_waits, *request, gap, now);
-    if (other == nullptr && !waits) {
-      if (f->low_waits && f->low_waits->to == gap.to) gap.reason = "lost";
-      continue;
-    }
-    gap_to = gap.to;
-    upto = gap.from - 1;
-    break;
-  }
+  const Passed passed = pass_gaps(found, gaps, upto, now);
+  upto = passed.upto;
   CopyWrite next{.log = log->id, .backfill = true, .after = taken, .upto = upto};
   if (!std::exchange(f->lack->stored, true)) {
     next.begin_backfill =
@@ -317,11 +306,11 @@ void Copies::take_below(Link& link, Found found, Answer answer, TimePoint now, A
     link.release(answer.bytes);
   }
   if (ends) return again(*log, TimePoint());
-  if (other == nullptr && !waits) return;
+  if (passed.other == nullptr && !passed.waits) return;
   stop(*f, f->backfill, out);
   f->gap_told_by = link.id();
-  if (waits) return again(*log, TimePoint());
-  ask_repair(*log, *f, *other, {.below = true, .to = gap_to}, out);
+  if (passed.waits) return again(*log, TimePoint());
+  ask_repair(*log, *f, *passed.other, {.below = true, .to = passed.gap_to}, out);
 }
 
 void Copies::finish_below(Fetch& f, CopyWrite& write) {

@@ -1,0 +1,117 @@
+// Who holds for this node: what is acknowledged to them, when they are let go of.
+#include <algorithm>
+
+#include "core/mesh/copies.h"
+
+namespace marram::mesh {
+
+namespace {
+
+using wire::Begin;
+
+constexpr Duration kHaveComes = std::chrono::seconds(5);
+
+}  // namespace
+
+// The new upstream has brought all that another holder says it has: that one need not hold any
+// more.  On STOP it says so with HAVE; what it had only on its way to this node may be nowhere
+// else.
+void Copies::release_others(Log& log, Fetch& f, Now now, Actions& out) {
+  if (!f.main || !f.main->answered || f.gap_hold) return;
+  if (f.waits && f.taken < f.waits->to) return;
+  for (auto i = f.holders.begin(); i != f.holders.end();) {
+    const bool asked = *i == f.main->peer || (f.backfill && f.backfill->peer == *i) ||
+                       (f.repair && f.repair->peer == *i);
+    Link* const link = tables_.links.live(*i);
+    const auto have = log.have.find(*i);
+    const bool passed = have != log.have.end() ? log.head() >= have->second.upto
+                                               : now.steady - f.asked_at >= kHaveComes;
+    if (asked || link == nullptr || f.lack || !passed) {
+      ++i;
+      continue;
+    }
+    out.push_back(SendFrame{link->id(), wire::Release{log.id.stream, {log.id}}});
+    i = f.holders.erase(i);
+  }
+}
+
+// All that there will ever be is here, on disk.
+bool Copies::has_all(const Log& log, const Fetch& f) const {
+  return f.begun && f.writes.empty() && !f.lack && !f.gap_hold && !f.waits && !f.low_waits &&
+         tables_.sources.closed(log) && log.head() >= tables_.sources.end(log);
+}
+
+// Nobody wants more of it.  Peers that are here and for whom this node holds have asked others,
+// or are about to ask it again: that is waited for, but not for ever.
+void Copies::release_all(Log& log, Fetch& f, Now now, Actions& out) {
+  if (!f.unwanted) f.unwanted = now.steady;
+  // What there is of a log that is wanted may not have been announced yet.
+  const bool wanted = f.need.wanted && !log.forked;
+  const TimePoint sure = *f.unwanted + (wanted ? kHaveComes : Duration(0));
+  const TimePoint due = *f.unwanted + options_.release_after;
+  if (now.steady < due && !f.holders.empty()) again(log, now.steady < sure ? sure : due);
+  if (now.steady < sure) return;
+  for (auto i = f.holders.begin(); i != f.holders.end();) {
+    Link* const link = tables_.links.live(*i);
+    if (link == nullptr || (now.steady < due && f.need.kept_but_for(*i))) {
+      ++i;
+      continue;
+    }
+    out.push_back(SendFrame{link->id(), wire::Release{log.id.stream, {log.id}}});
+    i = f.holders.erase(i);
+  }
+}
+
+void Copies::on_held(Log& log, const std::string& peer, std::uint64_t acked) {
+  Fetch& f = fetch(log);
+  f.once_acked = std::max(f.once_acked, acked);
+  f.asked.erase(peer);
+  for (auto* const waits : {&f.waits, &f.low_waits}) {
+    if (*waits) (*waits)->again = true;
+  }
+  f.holders.insert(peer);
+  f.acked = 0;  // it may not have heard
+  acks_.insert(log.index);
+  again(log, TimePoint());
+}
+
+// Nothing is said while something below, whose place is not known yet, is still needed.
+std::optional<wire::AckEntry> Copies::ack(const Log& log) {
+  const auto found = fetches_.find(log.index);
+  if (found == fetches_.end() || !log.record || log.writes()) return {};
+  const Fetch& f = found->second;
+  std::uint64_t acked = log.record->head;
+  if (log.backfill) acked = std::min(acked, log.backfill->upto);
+  const std::uint64_t whole = log.record->whole_from;
+  for (const auto& needed : {f.need.all_from, f.need.kept_from}) {
+    // What peers need of it is not here, or not asked for yet.
+    if (needed && (whole == 0 || whole > *needed)) acked = std::min(acked, *needed - 1);
+  }
+  if (f.lack) {
+    if (f.lack->from.at != Begin::At::Seq && !(f.backfill && f.backfill->known)) return {};
+    if (f.lack->from.at == Begin::At::Seq && !log.backfill) {
+      acked = std::min(acked, f.lack->from.seq - 1);
+    }
+  }
+  return wire::AckEntry{log.id, acked, log.whole() ? log.record->head : 0};
+}
+
+std::vector<Copies::AckTo> Copies::take_acks() {
+  std::vector<AckTo> list;
+  for (const std::uint32_t index : acks_) {
+    Log* const log = tables_.logs.at(index);
+    if (log == nullptr) continue;
+    const auto entry = ack(*log);
+    Fetch& f = fetch(*log);
+    if (!entry || (entry->acked == f.acked && entry->stored == f.stored)) continue;
+    f.acked = entry->acked;
+    f.stored = entry->stored;
+    for (const std::string& peer : f.holders) {
+      if (tables_.links.live(peer) != nullptr) list.push_back({peer, *entry});
+    }
+  }
+  acks_.clear();
+  return list;
+}
+
+}  // namespace marram::mesh

@@ -12,6 +12,7 @@ Log* Logs::add(const LogId& id, bool& is_new) {
   log->index = index;
   log->id = id;
   by_id_[id] = index;
+  by_index_[index] = log.get();
   return (logs_[index] = std::move(log)).get();
 }
 
@@ -26,8 +27,8 @@ Log* Logs::find_no(std::uint32_t no) {
 }
 
 Log* Logs::at(std::uint32_t index) {
-  const auto found = logs_.find(index);
-  return found == logs_.end() ? nullptr : found->second.get();
+  const auto found = by_index_.find(index);
+  return found == by_index_.end() ? nullptr : found->second;
 }
 
 void Logs::set_record(Log& log, const LogRecord& record) {
@@ -40,6 +41,7 @@ void Logs::forget(std::uint32_t index) {
   if (found == logs_.end()) return;
   if (found->second->record) by_no_.erase(found->second->record->no);
   by_id_.erase(found->second->id);
+  by_index_.erase(index);
   logs_.erase(found);
 }
 

@@ -65,6 +65,7 @@ class Logs {
   std::uint32_t next_ = 1;
   std::map<std::uint32_t, std::unique_ptr<Log>> logs_;
   std::map<LogId, std::uint32_t, LogIdLess> by_id_;
+  std::unordered_map<std::uint32_t, Log*> by_index_;  // as logs_, for looking up
   std::unordered_map<std::uint32_t, std::uint32_t> by_no_;
 };
 

@@ -1,6 +1,7 @@
 #include "core/mesh/map.h"
 
 #include <algorithm>
+#include <numeric>
 #include <queue>
 #include <set>
 #include <tuple>
@@ -16,6 +17,15 @@ std::uint32_t cost_to(const wire::MapRecord& record, const std::string& node_id)
     if (neighbour.node_id == node_id) return std::max<std::uint32_t>(neighbour.cost, 1);
   }
   return 0;
+}
+
+std::vector<std::uint32_t> in_order(const std::vector<wire::OpenLog>& open) {
+  std::vector<std::uint32_t> places(open.size());
+  std::iota(places.begin(), places.end(), 0U);
+  std::sort(places.begin(), places.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return std::tie(open[a].epoch, open[a].stream) < std::tie(open[b].epoch, open[b].stream);
+  });
+  return places;
 }
 
 template <class List, class Same>
@@ -89,7 +99,8 @@ Map::Taken Map::take(wire::MapRecord record, TimePoint now) {
   const bool links = is_new || !same_links(held.record, record);
   if (links) computed_ = false;
   if (links || !same_logs(held.record, record)) ++version_;
-  held = {std::move(record), now, bytes};
+  std::vector<std::uint32_t> open = in_order(record.open);
+  held = {std::move(record), now, bytes, std::move(open)};
   return Taken::New;
 }
 
@@ -100,6 +111,7 @@ const wire::MapRecord& Map::publish(wire::MapRecord own) {
   bytes_ -= held.bytes;
   held.record = std::move(own);
   held.bytes = bytes_of(held.record);
+  held.open = in_order(held.record.open);
   bytes_ += held.bytes;
   return held.record;
 }
@@ -176,11 +188,16 @@ void Map::compute() {
 }
 
 std::optional<bool> Map::is_open(const LogId& log) const {
-  const wire::MapRecord* const record = find(log.origin);
-  if (record == nullptr) return {};
-  return std::any_of(record->open.begin(), record->open.end(), [&](const wire::OpenLog& open) {
-    return open.epoch == log.epoch && open.stream == log.stream;
-  });
+  const auto held = records_.find(log.origin);
+  if (held == records_.end()) return {};
+  const std::vector<wire::OpenLog>& logs = held->second.record.open;
+  const auto& places = held->second.open;
+  const auto key = std::tie(log.epoch, log.stream);
+  const auto found = std::lower_bound(
+      places.begin(), places.end(), key, [&](std::uint32_t place, const auto& wanted) {
+        return std::tie(logs[place].epoch, logs[place].stream) < wanted;
+      });
+  return found != places.end() && std::tie(logs[*found].epoch, logs[*found].stream) == key;
 }
 
 void Map::on_tick(TimePoint now) {

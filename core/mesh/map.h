@@ -85,6 +85,7 @@ class Map {
     wire::MapRecord record;
     TimePoint reached{};
     std::size_t bytes = 0;
+    std::vector<std::uint32_t> open;  // the places of its open logs, by epoch and stream
   };
   const std::map<std::string, Held>& all() const { return records_; }
 

@@ -124,6 +124,7 @@ bool Serving::on_ack(SessionId id, const Log& log, std::uint64_t acked) {
     const auto number = session->second.by_log.find({log.index, kind});
     if (number == session->second.by_log.end()) continue;
     Served& want = session->second.wants[number->second];
+    want.follows = want.follows || (want.want.standing && acked > want.acked);
     want.acked = std::max(want.acked, acked);
     if (kind == WantKind::Main) skipped = skip(session->second, want);
   }
@@ -189,7 +190,9 @@ void Serving::add_to(Need& need, const Log& log) const {
     need.standing = need.standing || want.want.standing || want.promised;
     const Begin next{Begin::At::Seq, want.sent + 1, {}};
     need.ask_from(want.located ? next : want.want.from, link->peer().node_id);
-    if (want.want.owed != 0) need.owe_from(std::max(want.want.owed, want.acked + 1));
+    if (want.want.owed != 0 || want.follows) {
+      need.owe_from(std::max(want.want.owed, want.acked + 1));
+    }
     if (need.askers.size() < 2) need.askers.push_back(link->peer().node_id);
   }
 }

@@ -34,6 +34,7 @@ struct Served {
   bool located = false;   // where it begins is known
   bool answered = false;
   bool blocked = false;     // until something of the log changes
+  bool follows = false;     // it has acknowledged something: who reads there has a right to go on
   bool promised = false;    // a repair of what is held for the peer: is asked for upstream
   bool over = false;        // to be ended: a repair that cannot be answered
   std::uint64_t sent = 0;   // looked at, and sent where it matches, up to here

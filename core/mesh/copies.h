@@ -191,7 +191,7 @@ class Copies {
                      TimePoint now);
   void ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, Actions& out);
   void ask_who_has(Log& log, Fetch& f, Actions& out);
-  Link* better_source(const Log& log, const Fetch& f, const Request& slow, std::uint64_t position);
+  Link* better_source(const Log& log, const Fetch& f, std::uint64_t position);
   void check_repair(Log& log, Fetch& f, Now now, Actions& out);
   void wait_in_hole(Log& log, Fetch& f, const Missing& missing, Now now, Actions& out);
   void record_lost(Log& log, Fetch& f, const Missing& missing, Actions& out);

@@ -132,10 +132,9 @@ void Copies::ask_who_has(Log& log, Fetch& f, Actions& out) {
 }
 
 // A neighbour that says it has a position, other than who is asked for it already.
-Link* Copies::better_source(const Log& log, const Fetch& f, const Request& slow,
-                            std::uint64_t position) {
+Link* Copies::better_source(const Log& log, const Fetch& f, std::uint64_t position) {
   for (const auto& [peer, have] : log.have) {
-    if (peer == slow.peer || position < have.first || position > have.upto) continue;
+    if (peer == f.main->peer || position < have.first || position > have.upto) continue;
     if (!f.need.wanted_but_for(peer)) continue;
     if (Link* const link = tables_.links.live(peer)) return link;
   }
@@ -145,27 +144,22 @@ Link* Copies::better_source(const Log& log, const Fetch& f, const Request& slow,
 // The upstream says nothing at all, and a neighbour has more.
 void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
   if (f.repair && f.gap_hold && !f.repair->answered) return ask_who_has(log, f, out);
-  if (f.repair) return;
-  for (const bool below : {false, true}) {
-    const auto& slow = below ? f.backfill : f.main;
-    Link* const upstream = slow ? tables_.links.find(slow->session) : nullptr;
-    if (upstream == nullptr) continue;
-    Begin next{Begin::At::Seq, f.taken + 1, {}};
-    if (below || !f.begun) next = slow->from;
-    if (below && slow->known) next.seq = slow->taken + 1;
-    if (next.at != Begin::At::Seq) continue;
-    Link* const better = better_source(log, f, *slow, std::max<std::uint64_t>(next.seq, 1));
-    if (better == nullptr) continue;
-    if (!f.ahead) f.ahead = now.steady;
-    const Duration trips = upstream->round_trip().value_or(Duration(0)) * 2;
-    const TimePoint due =
-        std::max(*f.ahead, upstream->last_data()) + std::max(options_.repair_after, trips);
-    if (now.steady < due) return again(log, due);
+  if (!f.main || f.repair) return;
+  Link* const upstream = tables_.links.find(f.main->session);
+  const Begin next = f.begun ? Begin{Begin::At::Seq, f.taken + 1, {}} : f.main->from;
+  if (upstream == nullptr || next.at != Begin::At::Seq) return;
+  Link* const better = better_source(log, f, std::max<std::uint64_t>(next.seq, 1));
+  if (better == nullptr) {
     f.ahead.reset();
-    if (below) f.lack->from = next;
-    return ask_repair(log, f, *better, {.below = below}, out);
+    return;
   }
+  if (!f.ahead) f.ahead = now.steady;
+  const Duration trips = upstream->round_trip().value_or(Duration(0)) * 2;
+  const TimePoint due =
+      std::max(*f.ahead, upstream->last_data()) + std::max(options_.repair_after, trips);
+  if (now.steady < due) return again(log, due);
   f.ahead.reset();
+  ask_repair(log, f, *better, {}, out);
 }
 
 // Nobody who can be reached has what is needed next.

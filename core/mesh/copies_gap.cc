@@ -121,12 +121,13 @@ void Copies::on_stop(Link& link, const wire::Stop& stop, Now now) {
 void Copies::ask_who_has(Log& log, Fetch& f, Actions& out) {
   const bool below = f.repair->below;
   const std::uint64_t next = below ? f.repair->taken + 1 : f.taken + 1;
+  const std::uint64_t to = f.asked[f.repair->peer];
   for (const auto& [peer, have] : log.have) {
     Link* const link = peer == f.repair->peer ? nullptr : tables_.links.live(peer);
     if (link == nullptr || link->id() == f.gap_told_by) continue;
     if (next < have.first || next > have.upto) continue;
-    const std::uint64_t to = f.asked[f.repair->peer];
-    if (f.asked.contains(peer) && f.asked[peer] >= to) continue;
+    const auto asked = f.asked.find(peer);
+    if (asked != f.asked.end() && asked->second >= to) continue;
     return ask_repair(log, f, *link, {.below = below, .from = next, .to = to}, out);
   }
 }

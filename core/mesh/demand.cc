@@ -7,9 +7,7 @@
 namespace marram::mesh {
 
 void Need::ask_from(const wire::Begin& begin, const std::string& peer) {
-  if (begin.at != wire::Begin::At::Head) {
-    add_low(begin.at == wire::Begin::At::Seq ? begin.seq : 0, peer);
-  }
+  add_low(begin, peer);
   switch (begin.at) {
     case wire::Begin::At::Seq:
       all_from = std::min(all_from.value_or(begin.seq), std::max<std::uint64_t>(begin.seq, 1));
@@ -31,7 +29,9 @@ bool others(const std::vector<std::string>& peers, const std::string& peer) {
 
 }  // namespace
 
-void Need::add_low(std::uint64_t from, const std::string& peer) {
+void Need::add_low(const wire::Begin& begin, const std::string& peer) {
+  if (begin.at == wire::Begin::At::Head) return;
+  const std::uint64_t from = begin.at == wire::Begin::At::Seq ? begin.seq : 0;
   const auto same =
       std::find_if(lows.begin(), lows.end(), [&](const Low& low) { return low.peer == peer; });
   if (same != lows.end()) {
@@ -140,11 +140,8 @@ void Readers::add_to(Need& need, const Log& log) const {
       if (reader.cursor && interest.durable) need.owe_from(*reader.cursor + 1);
     }
     for (const FilterStart& filter : reader.filters) {
-      if (reader.cursor) {
-        need.add_low(*reader.cursor + 1, {});
-      } else if (filter.from.at != wire::Begin::At::Head) {
-        need.add_low(filter.from.at == wire::Begin::At::Seq ? filter.from.seq : 0, {});
-      }
+      const wire::Begin next{wire::Begin::At::Seq, reader.cursor.value_or(0) + 1, {}};
+      need.add_low(reader.cursor ? next : filter.from, {});
     }
     need.wanted = need.for_itself = true;
     need.standing = need.standing || interest.durable;

@@ -56,7 +56,7 @@ struct Need {
 
   void owe_from(std::uint64_t seq) { owed_from = std::min(owed_from.value_or(seq), seq); }
   void ask_from(const wire::Begin& begin, const std::string& peer = {});
-  void add_low(std::uint64_t from, const std::string& peer);
+  void add_low(const wire::Begin& begin, const std::string& peer);
   // Where a copy begins that serves all of this.
   wire::Begin lowest() const;
 };

@@ -70,7 +70,7 @@ class Membership {
   // have told of an address.
   void set_owed(std::set<std::string> owed);
 
-  // Of them, those of which no address is known and that others are to be asked for now.
+  // Of them, those of which no address is known, as far as it is time to ask others about them.
   std::vector<wire::PeerRecord> take_asks(TimePoint now);
   // What is known of one; empty: no address.
   std::optional<wire::PeerRecord> record(const std::string& node_id, TimePoint now) const;

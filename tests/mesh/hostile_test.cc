@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include "tests/mesh/map_record.h"
 #include "tests/mesh/one_node.h"
 
 namespace marram::mesh {
@@ -13,15 +14,6 @@ using namespace std::chrono_literals;
 
 constexpr std::uint64_t kHuge = UINT64_MAX;
 const LogId kLog{"origin", "1-x", "events"};
-
-wire::MapRecord record(std::string node, std::uint64_t number,
-                       std::vector<wire::Neighbour> neighbours = {}) {
-  wire::MapRecord record;
-  record.node_id = std::move(node);
-  record.number = number;
-  record.neighbours = std::move(neighbours);
-  return record;
-}
 
 // A log that the node writes.
 std::vector<LogRecord> own_log(std::uint64_t head) {

@@ -2,18 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/mesh/map_record.h"
+
 namespace marram::mesh {
 
 namespace {
-
-wire::MapRecord record(std::string node, std::uint64_t number,
-                       std::vector<wire::Neighbour> neighbours = {}) {
-  wire::MapRecord record;
-  record.node_id = std::move(node);
-  record.number = number;
-  record.neighbours = std::move(neighbours);
-  return record;
-}
 
 TEST_SUITE_BEGIN("mesh/map");
 

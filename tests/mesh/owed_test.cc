@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "core/wire/link_codec.h"
+#include "tests/mesh/map_record.h"
 #include "tests/mesh/one_node.h"
 
 namespace marram::mesh {
@@ -15,18 +16,31 @@ const LogId kLog{"origin", "1-x", "events"};
 
 // The origin's record: it writes the log, and has these neighbours.
 wire::State announcement(std::vector<wire::Neighbour> neighbours = {}) {
-  wire::MapRecord record;
-  record.node_id = kLog.origin;
-  record.number = 1;
-  record.neighbours = std::move(neighbours);
-  record.open = {{kLog.epoch, kLog.stream, {}, Durability::Fsync, Priority::Normal}};
-  return {{}, {record}};
+  wire::MapRecord origin = record(kLog.origin, 1, std::move(neighbours));
+  origin.open = {{kLog.epoch, kLog.stream, {}, Durability::Fsync, Priority::Normal}};
+  return {{}, {origin}};
 }
 
 // Wants of the log that the node sent in a session.
 std::vector<wire::Want> wants(const OneNode& node, SessionId session) {
   return node.said<wire::Want>(session);
 }
+
+// A node that carries the stream, and has asked the log's origin, its peer, for it.
+struct Carrier : OneNode {
+  Carrier() : OneNode(carrying()), origin(greet("origin")) {
+    say(origin, announcement());
+    run(1s);
+    REQUIRE(wants(*this, origin).size() == 1);
+  }
+  static MeshOptions carrying() {
+    MeshOptions options;
+    options.carry = {"events"};
+    return options;
+  }
+
+  SessionId origin;
+};
 
 wire::PeerRecord at(std::string node_id, std::vector<std::string> addresses) {
   return {std::move(node_id), "", std::move(addresses), {}};
@@ -44,16 +58,9 @@ EventView large_event(const std::string& payload) {
 TEST_SUITE_BEGIN("mesh/owed");
 
 TEST_CASE("a want says from where on its events are promised") {
-  MeshOptions options;
-  options.carry = {"events"};
-  OneNode node(options);
-  const SessionId origin = node.greet("origin");
+  const Carrier node;
 
-  node.say(origin, announcement());
-  node.run(1s);
-
-  REQUIRE(wants(node, origin).size() == 1);
-  CHECK(wants(node, origin)[0].owed == 1);
+  CHECK(wants(node, node.origin)[0].owed == 1);
 }
 
 TEST_CASE("what a peer had another way is not asked for any more") {
@@ -83,12 +90,7 @@ TEST_CASE("who holds for a peer that lives elsewhere asks others where that is")
   const SessionId origin = node.greet("origin");
   node.mesh->on_session_down(away, {Errc::Unreachable, "gone"}, node.now, node.out);
   node.say(origin, announcement({{"node", 1}, {"away", 1}}));
-  wire::State state;
-  state.records.emplace_back();
-  state.records[0].node_id = "away";
-  state.records[0].number = 1;
-  state.records[0].neighbours = {{"origin", 1}};
-  node.say(origin, std::move(state));
+  node.say(origin, wire::State{{}, {record("away", 1, {{"origin", 1}})}});
   node.run(3s);
 
   const auto asked = node.said<wire::Peers>(origin);
@@ -121,12 +123,8 @@ TEST_CASE("a record of a peer without addresses is a question, and is answered")
 }
 
 TEST_CASE("while a large event waits for the disk no more room is given for parts") {
-  MeshOptions options;
-  options.carry = {"events"};
-  OneNode node(options);
-  const SessionId origin = node.greet("origin");
-  node.say(origin, announcement());
-  node.run(1s);
+  Carrier node;
+  const SessionId origin = node.origin;
   const std::uint64_t want = wants(node, origin).at(0).number;
   const std::string packed = wire::pack_event(large_event(std::string(50'000, 'x')));
   const auto say_part = [&](std::uint64_t seq) {

@@ -171,11 +171,13 @@ class Life {
     verify_filtered(store);
     const auto holds = store.committer->mesh_records().holds;
     if (ack_.hold) REQUIRE(holds.size() == 1);
+    const auto whole = find(store, kWhole);
     for (const HoldRecord& hold : holds) {
-      for (const auto& [log, acked] : hold.acked) {
-        CHECK(acked >= ack_.held_least);
-        CHECK(acked <= ack_.held_most);
-      }
+      REQUIRE(whole);
+      CHECK(hold.acked.at(whole->no) >= ack_.held_least);
+      CHECK(hold.acked.at(whole->no) <= ack_.held_most);
+      // Logs made since the hold are held from their beginning.
+      for (const auto& [log, acked] : hold.acked) CHECK((log == whole->no || acked == 0));
     }
     store.committer->close();
   }

@@ -104,6 +104,7 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
     f.low_hole.reset();
     f.waits.reset();
     f.low_waits.reset();
+    f.asked.clear();
     if (!keeps_below(log, f) && !log.forked) end_backfill(log, f, out);
     if (!log.writes()) release_all(log, f, now, out);
   } else {
@@ -139,7 +140,7 @@ Link* Copies::upstream(Log& log, const Fetch& f, std::uint64_t position, std::ui
     }
   }
   for (const auto& [peer, have] : log.have) {
-    if (position < have.first || position > have.upto) continue;
+    if (!says_it_has(have, position)) continue;
     if (Link* const link = usable(peer)) return link;
   }
   return nullptr;
@@ -188,7 +189,7 @@ void Copies::plan_main(Log& log, Fetch& f, Now now, Actions& out) {
 void Copies::ask_main(Log& log, Fetch& f, Link& link, Now now, Actions& out) {
   f.changed.reset();
   const bool eased = f.main && f.main->standing && !f.need.standing;
-  if (!f.main || f.main->session != link.id()) f.asked_at = now.steady;
+  if (!f.main || f.main->session != link.id()) f.steady_since = now.steady;
   if (f.main && f.main->session != link.id()) stop(f, f.main, out);
   if (f.main) requests_.erase({f.main->session, f.main->number});
   Request request;
@@ -224,6 +225,7 @@ void Copies::ask(Log& log, Fetch& f, Request request, Link& link, Actions& out) 
   out.push_back(SendFrame{link.id(), std::move(want)});
   requests_[{request.session, request.number}] = log.index;
   f.holders.insert(request.peer);
+  if (request.standing) on_stream_held(link.id(), log.id.stream, true);
   auto& place = request.kind == WantKind::Main       ? f.main
                 : request.kind == WantKind::Backfill ? f.backfill
                                                      : f.repair;
@@ -303,6 +305,21 @@ std::optional<Lack> Copies::find_lack(const Log& log, const Fetch& f) const {
   return lack;
 }
 
+// The upstream; where that says nothing, since it waits itself perhaps, a neighbour that has it.
+Link* Copies::source_below(Log& log, const Fetch& f, std::uint64_t position, TimePoint now) {
+  Link* const asked = f.backfill ? tables_.links.find(f.backfill->session) : nullptr;
+  if (asked != nullptr) {
+    const auto have = log.have.find(f.backfill->peer);
+    if (have != log.have.end() && says_it_has(have->second, position)) return asked;
+    const Duration trips = asked->round_trip().value_or(Duration(0)) * 2;
+    const TimePoint due = f.backfill->heard + std::max(options_.repair_after, trips);
+    Link* const better = f.backfill->answered ? nullptr : who_has(log, f, *f.backfill, position);
+    if (better != nullptr && now >= due) return better;
+    if (better != nullptr) again(log, due);
+  }
+  return upstream(log, f, position, f.lack->to);
+}
+
 void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   if (now.steady < f.retry_at || !f.begun) return;
   if (f.lack && !find_lack(log, f)) {  // nobody needs it any more
@@ -339,7 +356,7 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   const std::uint64_t next = going                       ? f.backfill->taken + 1
                              : from.at == Begin::At::Seq ? from.seq
                                                          : f.lack->to;
-  Link* const link = upstream(log, f, next, f.lack->to);
+  Link* const link = source_below(log, f, next, now.steady);
   if (keeps_waiting(log, f, {true, next}, link, now.steady)) return;
   if (link == nullptr) {
     if (f.backfill && f.backfill->known) f.lack->from = {Begin::At::Seq, f.backfill->taken + 1, {}};
@@ -409,6 +426,7 @@ void Copies::on_session_down(SessionId session, const std::string& peer, Now now
   }
   requests_.erase(requests_.lower_bound({session, 0}), requests_.lower_bound({session + 1, 0}));
   large_.erase(session);
+  held_.erase(session);
 }
 
 void Copies::forget(std::uint32_t index) {

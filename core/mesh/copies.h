@@ -69,8 +69,10 @@ class Copies {
   void on_stop(Link& link, const wire::Stop& stop, Now now);
   // A neighbour says what it has; kept in Log::have by the caller.
   void on_have(Log& log, const std::string& peer);
+  // The peer of a session holds a stream for this node, or not any more.
+  void on_stream_held(SessionId session, const std::string& stream, bool held);
   // `peer` holds for this node.
-  void on_held(Log& log, const std::string& peer, std::uint64_t acked);
+  void on_held(Log& log, const std::string& peer, std::uint64_t acked, TimePoint now);
   void on_session_down(SessionId session, const std::string& peer, Now now);
   // Whether `token` was one of its writes.
   bool on_written(Token token, const Result<std::uint32_t>& log, Now now, Actions& out);
@@ -128,6 +130,7 @@ class Copies {
     bool below = false;
     std::uint64_t from = 0;
     std::optional<std::uint64_t> to = {};  // told as a gap up to there
+    bool claims = false;                   // asks a holder for what was promised
   };
   struct Passed {
     std::uint64_t upto = 0;
@@ -146,6 +149,7 @@ class Copies {
   Link* upstream(Log& log, const Fetch& f, std::uint64_t position, std::uint64_t upto);
   void plan_main(Log& log, Fetch& f, Now now, Actions& out);
   void ask_main(Log& log, Fetch& f, Link& link, Now now, Actions& out);
+  Link* source_below(Log& log, const Fetch& f, std::uint64_t position, TimePoint now);
   void plan_backfill(Log& log, Fetch& f, Now now, Actions& out);
   void end_backfill(Log& log, Fetch& f, Actions& out);
   std::optional<Lack> find_lack(const Log& log, const Fetch& f) const;
@@ -180,8 +184,7 @@ class Copies {
 
   // copies_gap.cc: what does not come
   // A neighbour to ask before positions from..to are recorded as a gap that `told` told.
-  Link* other_source(Log& log, const Fetch& f, const Request& told, std::uint64_t from,
-                     std::uint64_t to);
+  Link* other_source(Log& log, const Fetch& f, const Request& told, const Gap& gap, bool owed);
   // Whether somebody has what was told as a gap: it was trimmed because custody was passed on.
   bool is_owed(const Fetch& f, const Request& told, const Gap& gap) const;
   // Whether that one has to be waited for still.
@@ -191,7 +194,7 @@ class Copies {
                      TimePoint now);
   void ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, Actions& out);
   void ask_who_has(Log& log, Fetch& f, Actions& out);
-  Link* better_source(const Log& log, const Fetch& f, std::uint64_t position);
+  Link* who_has(const Log& log, const Fetch& f, const Request& asked, std::uint64_t position);
   void check_repair(Log& log, Fetch& f, Now now, Actions& out);
   void wait_in_hole(Log& log, Fetch& f, const Missing& missing, Now now, Actions& out);
   void record_lost(Log& log, Fetch& f, const Missing& missing, Actions& out);
@@ -203,6 +206,7 @@ class Copies {
   std::map<Key, std::uint32_t> requests_;
   std::map<Token, Writing> writes_;
   std::map<SessionId, Large> large_;
+  std::map<SessionId, std::set<std::string>> held_;  // streams that the peer holds for this node
   std::map<std::uint32_t, TimePoint> again_;
   std::set<std::uint32_t> acks_;
   Token next_token_ = 1;

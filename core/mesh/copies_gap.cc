@@ -11,17 +11,19 @@ constexpr Duration kAskAgain = std::chrono::seconds(20);
 constexpr Duration kAskAgainMost = std::chrono::minutes(10);
 
 // A gap is recorded when every neighbour that may have the position has been asked: those
-// that announce it, and those that held for this node.
-Link* Copies::other_source(Log& log, const Fetch& f, const Request& told, std::uint64_t from,
-                           std::uint64_t to) {
+// that announce it, and those that held for this node; of what is owed also those that hold the
+// stream: they may have it, or somebody may hold it for them.
+Link* Copies::other_source(Log& log, const Fetch& f, const Request& told, const Gap& gap,
+                           bool owed) {
   for (const auto& [peer, id] : tables_.links.peers()) {
-    if (peer == told.peer) continue;
+    if (peer == told.peer || !f.need.wanted_but_for(peer)) continue;
     const auto asked = f.asked.find(peer);
-    if (asked != f.asked.end() && asked->second >= to) continue;
+    if (asked != f.asked.end() && asked->second >= gap.to) continue;
     const auto have = log.have.find(peer);
-    const bool has =
-        have != log.have.end() && have->second.first <= from && from <= have->second.upto;
-    if (!has && !f.holders.contains(peer)) continue;
+    const bool has = have != log.have.end() && says_it_has(have->second, gap.from);
+    const auto held = held_.find(id);
+    const bool holds = owed && held != held_.end() && held->second.contains(log.id.stream);
+    if (!has && !holds && !f.holders.contains(peer)) continue;
     return tables_.links.live(peer);
   }
   return nullptr;
@@ -40,6 +42,7 @@ bool Copies::must_wait(std::optional<Fetch::Waits>& waits, const Request& told, 
     waits = Fetch::Waits{gap.to, now, 0, false, kAskAgain, now + kAskAgain};
   waits->told_by = told.session;
   waits->again = false;
+  waits->retry = std::max(waits->retry, now + waits->pause);  // all have been asked now
   return now - waits->since < options_.hold_away_max;
 }
 
@@ -87,10 +90,11 @@ void Copies::ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, 
     request.filters = f.main->filters;
     request.from = f.main->from;
   }
-  if (missing.to) {
-    f.gap_hold = true;
+  if (missing.to) f.gap_hold = true;
+  if (missing.to || missing.claims) {
+    request.standing = f.need.standing;  // what was promised is held until it is here
     auto& asked = f.asked[link.peer().node_id];
-    asked = std::max(asked, *missing.to);
+    asked = std::max(asked, missing.to.value_or(missing.from));
   }
   ask(log, f, std::move(request), link, out);
 }
@@ -112,6 +116,9 @@ void Copies::on_stop(Link& link, const wire::Stop& stop, Now now) {
     f.ahead.reset();
     return again(*found.log, TimePoint());
   }
+  if (found.request->kind == WantKind::Backfill && !found.request->answered) {
+    found.log->have.erase(link.peer().node_id);
+  }
   (found.request->kind == WantKind::Main ? f.main : f.backfill).reset();
   f.retry_at = now.steady + options_.retry;
   again(*found.log, f.retry_at);
@@ -122,10 +129,13 @@ void Copies::ask_who_has(Log& log, Fetch& f, Actions& out) {
   const bool below = f.repair->below;
   const std::uint64_t next = below ? f.repair->taken + 1 : f.taken + 1;
   const std::uint64_t to = f.asked[f.repair->peer];
+  const auto own = log.have.find(f.repair->peer);
+  const bool comes = own != log.have.end() && says_it_has(own->second, next);
+  if (comes || f.repair->part.total != 0) return;
   for (const auto& [peer, have] : log.have) {
     Link* const link = peer == f.repair->peer ? nullptr : tables_.links.live(peer);
     if (link == nullptr || link->id() == f.gap_told_by) continue;
-    if (next < have.first || next > have.upto) continue;
+    if (!says_it_has(have, next)) continue;
     const auto asked = f.asked.find(peer);
     if (asked != f.asked.end() && asked->second >= to) continue;
     return ask_repair(log, f, *link, {.below = below, .from = next, .to = to}, out);
@@ -133,23 +143,30 @@ void Copies::ask_who_has(Log& log, Fetch& f, Actions& out) {
 }
 
 // A neighbour that says it has a position, other than who is asked for it already.
-Link* Copies::better_source(const Log& log, const Fetch& f, std::uint64_t position) {
+Link* Copies::who_has(const Log& log, const Fetch& f, const Request& asked,
+                      std::uint64_t position) {
   for (const auto& [peer, have] : log.have) {
-    if (peer == f.main->peer || position < have.first || position > have.upto) continue;
-    if (!f.need.wanted_but_for(peer)) continue;
+    if (peer == asked.peer || !says_it_has(have, position) || !f.need.wanted_but_for(peer))
+      continue;
+    if (asked.to != 0 && !f.need.needs_but_for(peer, asked.to)) continue;
     if (Link* const link = tables_.links.live(peer)) return link;
   }
   return nullptr;
 }
 
-// The upstream says nothing at all, and a neighbour has more.
+// The upstream says nothing at all: it may wait itself.  A neighbour has more, or may have what was
+// promised.
 void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
   if (f.repair && f.gap_hold && !f.repair->answered) return ask_who_has(log, f, out);
   if (!f.main || f.repair) return;
   Link* const upstream = tables_.links.find(f.main->session);
   const Begin next = f.begun ? Begin{Begin::At::Seq, f.taken + 1, {}} : f.main->from;
   if (upstream == nullptr || next.at != Begin::At::Seq) return;
-  Link* const better = better_source(log, f, std::max<std::uint64_t>(next.seq, 1));
+  const std::uint64_t position = std::max<std::uint64_t>(next.seq, 1);
+  Link* better = who_has(log, f, *f.main, position);
+  const bool claims = better == nullptr && !f.main->answered && f.need.standing &&
+                      f.need.owed_from && *f.need.owed_from <= position;
+  if (claims) better = other_source(log, f, *f.main, {0, position, position, {}}, true);
   if (better == nullptr) {
     f.ahead.reset();
     return;
@@ -160,7 +177,7 @@ void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
       std::max(*f.ahead, upstream->last_data()) + std::max(options_.repair_after, trips);
   if (now.steady < due) return again(log, due);
   f.ahead.reset();
-  ask_repair(log, f, *better, {}, out);
+  ask_repair(log, f, *better, {.from = position, .claims = claims}, out);
 }
 
 // Nobody who can be reached has what is needed next.

@@ -10,23 +10,42 @@ namespace {
 using wire::Begin;
 
 constexpr Duration kHaveComes = std::chrono::seconds(5);
+constexpr std::size_t kStreamsMax = 4096;
+
+// From where on what peers need is not in a copy that is whole from `whole`, or not asked for yet;
+// 0: nothing is lacking.
+std::uint64_t lacks_kept(const Fetch& f, std::uint64_t whole) {
+  std::uint64_t from = 0;
+  for (const auto& needed : {f.need.all_from, f.need.kept_from}) {
+    const bool lacks = needed && (whole == 0 || whole > *needed);
+    if (lacks) from = from == 0 ? *needed : std::min(from, *needed);
+  }
+  return from;
+}
 
 }  // namespace
 
-// The new upstream has brought all that another holder says it has: that one need not hold any
+// The new upstream has brought all that anybody says there is: other holders need not hold any
 // more.  On STOP it says so with HAVE; what it had only on its way to this node may be nowhere
-// else.
+// else.  While paths change, two nodes may ask each other: an upstream is one that stays.
 void Copies::release_others(Log& log, Fetch& f, Now now, Actions& out) {
-  if (!f.main || !f.main->answered || f.gap_hold) return;
+  if (!f.main || !f.main->answered || f.gap_hold || f.holders.empty()) return;
   if (f.waits && f.taken < f.waits->to) return;
+  const TimePoint sure = f.steady_since + kHaveComes;
+  if (now.steady < sure) return again(log, sure);
+  // Somebody has what the upstream has not brought: it may wait itself.
+  if (std::any_of(log.have.begin(), log.have.end(),
+                  [&](const auto& item) { return item.second.upto > log.head(); })) {
+    return;
+  }
+  const std::uint64_t lacked = lacks_kept(f, f.cover.whole_from());
   for (auto i = f.holders.begin(); i != f.holders.end();) {
     const bool asked = *i == f.main->peer || (f.backfill && f.backfill->peer == *i) ||
                        (f.repair && f.repair->peer == *i);
     Link* const link = tables_.links.live(*i);
     const auto have = log.have.find(*i);
-    const bool passed = have != log.have.end() ? log.head() >= have->second.upto
-                                               : now.steady - f.asked_at >= kHaveComes;
-    if (asked || link == nullptr || f.lack || !passed) {
+    const bool keeps = lacked != 0 && have != log.have.end() && says_it_has(have->second, lacked);
+    if (asked || link == nullptr || f.lack || keeps) {
       ++i;
       continue;
     }
@@ -62,8 +81,27 @@ void Copies::release_all(Log& log, Fetch& f, Now now, Actions& out) {
   }
 }
 
-void Copies::on_held(Log& log, const std::string& peer, std::uint64_t acked) {
+void Copies::on_stream_held(SessionId session, const std::string& stream, bool held) {
+  std::set<std::string>& streams = held_[session];
+  if (!held) {
+    streams.erase(stream);
+    return;
+  }
+  if (streams.size() >= kStreamsMax || !streams.insert(stream).second) return;
+  for (auto& [index, f] : fetches_) {
+    if (!f.waits && !f.low_waits) continue;
+    const Log* const log = tables_.logs.at(index);
+    if (log == nullptr || log->id.stream != stream) continue;
+    for (auto* const waits : {&f.waits, &f.low_waits}) {
+      if (*waits) (*waits)->again = true;
+    }
+    again(*log, TimePoint());
+  }
+}
+
+void Copies::on_held(Log& log, const std::string& peer, std::uint64_t acked, TimePoint now) {
   Fetch& f = fetch(log);
+  f.steady_since = now;  // what the peer has comes behind
   f.once_acked = std::max(f.once_acked, acked);
   f.asked.erase(peer);
   for (auto* const waits : {&f.waits, &f.low_waits}) {
@@ -82,11 +120,8 @@ std::optional<wire::AckEntry> Copies::ack(const Log& log) {
   const Fetch& f = found->second;
   std::uint64_t acked = log.record->head;
   if (log.backfill) acked = std::min(acked, log.backfill->upto);
-  const std::uint64_t whole = log.record->whole_from;
-  for (const auto& needed : {f.need.all_from, f.need.kept_from}) {
-    // What peers need of it is not here, or not asked for yet.
-    if (needed && (whole == 0 || whole > *needed)) acked = std::min(acked, *needed - 1);
-  }
+  if (const std::uint64_t lacked = lacks_kept(f, log.record->whole_from))
+    acked = std::min(acked, lacked - 1);
   if (f.lack) {
     if (f.lack->from.at != Begin::At::Seq && !(f.backfill && f.backfill->known)) return {};
     if (f.lack->from.at == Begin::At::Seq && !log.backfill) {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 
 #include "core/mesh/copies.h"
 
@@ -12,13 +11,6 @@ using wire::Begin;
 constexpr Duration kOlderWait = std::chrono::seconds(30);
 constexpr Duration kLookAgain = std::chrono::milliseconds(50);
 
-// Of the run that wrote the log.
-std::uint64_t start_number(const LogId& id) {
-  std::uint64_t number = 0;
-  std::from_chars(id.epoch.data(), id.epoch.data() + id.epoch.size(), number);
-  return number;
-}
-
 }  // namespace
 
 // An earlier run of the origin is announced, and its first word is on its way: readers begin
@@ -27,7 +19,8 @@ bool Copies::waits_for_older(const Log& log, Now now) {
   if (now.steady - log.heard >= kOlderWait) return false;
   for (const auto& [index, other] : tables_.logs.all()) {
     if (other->record || other->id.origin != log.id.origin || other->id.stream != log.id.stream ||
-        start_number(other->id) >= start_number(log.id) || tables_.sources.end(*other) == 0) {
+        start_number(other->id.epoch) >= start_number(log.id.epoch) ||
+        tables_.sources.end(*other) == 0) {
       continue;
     }
     const auto found = fetches_.find(index);

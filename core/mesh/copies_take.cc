@@ -189,9 +189,10 @@ Copies::Passed Copies::pass_gaps(Found found, std::vector<Gap>& gaps, std::uint6
   if (request->kind == WantKind::Repair) return {.upto = upto};
   auto& waits = request->kind == WantKind::Backfill ? f->low_waits : f->waits;
   for (Gap& gap : gaps) {
-    Link* const other = other_source(*log, *f, *request, gap.from, gap.to);
+    const bool owed = is_owed(*f, *request, gap);
+    Link* const other = other_source(*log, *f, *request, gap, owed);
     if (other != nullptr) return {.upto = gap.from - 1, .other = other, .gap_to = gap.to};
-    if (is_owed(*f, *request, gap) && must_wait(waits, *request, gap, now)) {
+    if (owed && must_wait(waits, *request, gap, now)) {
       return {.upto = gap.from - 1, .waits = true, .gap_to = gap.to};
     }
     if (waits && waits->to == gap.to) gap.reason = "lost";  // waited for long enough

@@ -69,6 +69,17 @@ Status Custody::on_standing_want(const std::string& peer, const Log& log, std::u
   return {};
 }
 
+bool Custody::on_claim(const std::string& peer, const Log& log, std::uint64_t seq) {
+  const auto found = holds_.find({peer, log.id.stream});
+  if (found == holds_.end()) return false;
+  Hold& hold = found->second;
+  const auto [place, is_new] = hold.acked.emplace(log.index, seq - 1);
+  const bool claimed = hold.unasked.erase(log.index) != 0 || is_new;
+  if (claimed) place->second = seq - 1;
+  hold.changed = hold.changed || claimed;
+  return place->second < seq;
+}
+
 bool Custody::on_ack(const std::string& peer, const Log& log, std::uint64_t acked) {
   const auto found = holds_.find({peer, log.id.stream});
   if (found == holds_.end()) return false;
@@ -154,8 +165,8 @@ void Custody::on_new_log(const Log& log, TimePoint now) {
     if (key.second != log.id.stream || log.id.origin == key.first) continue;
     if (!hold.acked.emplace(log.index, 0).second) continue;
     if (here_.contains(key.first)) {
-      hold.unasked[log.index] = now;
-      const TimePoint due = now + options_.unheard;
+      hold.unasked[log.index] = {now, false};
+      const TimePoint due = now + options_.silent;
       unasked_at_ = std::min(unasked_at_.value_or(due), due);
     }
     hold.changed = true;
@@ -199,7 +210,9 @@ void Custody::add_to(Need& need, const Log& log) const {
     if (key.second != log.id.stream) continue;
     const auto place = hold.acked.find(log.index);
     if (place == hold.acked.end() || place->second == HoldRecord::kReleased) continue;
-    if (here_.contains(key.first)) {
+    const auto unasked = hold.unasked.find(log.index);
+    const bool silent = unasked != hold.unasked.end() && unasked->second.silent;
+    if (here_.contains(key.first) && !silent) {
       need.keep = true;
       if (need.keepers.size() < 2) need.keepers.push_back(key.first);
       const std::uint64_t from = place->second + 1;
@@ -218,17 +231,30 @@ void Custody::end(const Key& key, std::set<std::uint32_t>& dirty, Actions& out) 
   out.push_back(RemoveHold{key.first, key.second});
 }
 
-// A peer that is here and has heard of a log asks for it, or asks another.
+std::optional<TimePoint> Custody::look_at(Unasked& unasked, TimePoint heard, TimePoint now,
+                                          std::uint32_t index) {
+  const TimePoint ends = unasked.since + options_.unheard;
+  if (now >= ends && heard >= ends) return {};
+  const TimePoint silent = unasked.since + options_.silent;
+  if (!unasked.silent && heard < unasked.since) {
+    if (now < silent) return silent;
+    unasked.silent = true;
+    dirty_.insert(index);
+  }
+  // A peer that says nothing is looked at again in a while.
+  return std::max(ends, now + kLookAgain);
+}
+
+// A peer that is here and has heard of a log asks for it, or asks another.  One that says nothing
+// is as good as away before its link is over: who has the log may be gone by then.
 void Custody::end_unasked(TimePoint now,
                           const std::function<TimePoint(const std::string&)>& heard) {
   if (!unasked_at_ || now < *unasked_at_) return;
   std::optional<TimePoint> next;
   for (auto& [key, hold] : holds_) {
     for (auto i = hold.unasked.begin(); i != hold.unasked.end();) {
-      if (now < i->second + options_.unheard || heard(key.first) < i->second + options_.unheard) {
-        // A peer that says nothing is looked at again in a while.
-        const TimePoint due = std::max(i->second + options_.unheard, now + kLookAgain);
-        next = std::min(next.value_or(due), due);
+      if (const auto due = look_at(i->second, heard(key.first), now, i->first)) {
+        next = std::min(next.value_or(*due), *due);
         ++i;
         continue;
       }

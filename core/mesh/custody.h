@@ -33,6 +33,8 @@ class Custody {
     Duration away_max = std::chrono::hours(24 * 30);
     // A peer from which something came so long after a log was new has heard of the log.
     Duration unheard = std::chrono::seconds(10);
+    // One from which nothing has come so long after it may be gone: the log is asked for.
+    Duration silent = std::chrono::seconds(6);
     std::size_t holds_max = 65'536;
     std::size_t holds_per_peer_max = 4096;
     bool clock_suspect = false;  // when this node was started
@@ -46,6 +48,9 @@ class Custody {
   // The peer wants a log from `needed` on, for durable readers.
   // Errors: TooLarge  too many holds; nothing is held
   Status on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed);
+  // The peer asks for what was promised to it with the stream: it is held until the peer releases
+  // it.  False: nothing of it is held for the peer.
+  bool on_claim(const std::string& peer, const Log& log, std::uint64_t seq);
   // Whether it needs less now.
   bool on_ack(const std::string& peer, const Log& log, std::uint64_t acked);
   // Whether a position is held for the peer: it may rely on this node's having it.
@@ -77,6 +82,10 @@ class Custody {
   void add_status(std::vector<HoldStatus>& out) const;
 
  private:
+  struct Unasked {
+    TimePoint since{};
+    bool silent = false;  // the peer has said nothing for long
+  };
   struct Hold {
     WallTime contact{};              // as stored
     std::optional<TimePoint> saved;  // when it was given to the store
@@ -86,7 +95,7 @@ class Custody {
     std::map<std::uint32_t, std::uint64_t> acked;  // by log index
     bool changed = false;                          // more than moves
     std::set<std::uint32_t> moved;
-    std::map<std::uint32_t, TimePoint> unasked;  // new logs, held though nobody asked; since when
+    std::map<std::uint32_t, Unasked> unasked;  // new logs, held though nobody asked
   };
   using Key = std::pair<std::string, std::string>;  // peer, stream
 
@@ -97,6 +106,9 @@ class Custody {
   void end_old(TimePoint now, std::set<std::uint32_t>& dirty, Actions& out);
   void save(const Key& key, Hold& hold, Now now, Actions& out);
   void end_unasked(TimePoint now, const std::function<TimePoint(const std::string&)>& heard);
+  // When to look at it again; empty: its peer has heard of the log.
+  std::optional<TimePoint> look_at(Unasked& unasked, TimePoint heard, TimePoint now,
+                                   std::uint32_t index);
   void end(const Key& key, std::set<std::uint32_t>& dirty, Actions& out);
 
   Options options_;

@@ -14,6 +14,10 @@
 
 namespace marram::mesh {
 
+inline bool says_it_has(const wire::HaveEntry& have, std::uint64_t seq) {
+  return have.first <= seq && seq <= have.upto;
+}
+
 // A want of this node's, as long as it stands.
 struct Request {
   std::uint64_t number = 0;
@@ -92,7 +96,7 @@ struct Fetch {
   std::map<std::string, std::uint64_t>
       asked;                      // peers asked for what was told as a gap, up to where
   std::set<std::string> holders;  // peers that hold for this node
-  TimePoint asked_at{};           // when the main want went to this upstream
+  TimePoint steady_since{};       // the upstream, and those that hold for this node
   struct Told {
     std::uint64_t after = 0;
     std::uint64_t upto = 0;

@@ -1,6 +1,14 @@
 #include "core/mesh/logs.h"
 
+#include <charconv>
+
 namespace marram::mesh {
+
+std::uint64_t start_number(const std::string& epoch) {
+  std::uint64_t number = 0;
+  std::from_chars(epoch.data(), epoch.data() + epoch.size(), number);
+  return number;
+}
 
 Log* Logs::add(const LogId& id, bool& is_new) {
   is_new = false;

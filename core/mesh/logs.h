@@ -24,6 +24,9 @@ struct LogIdLess {
   }
 };
 
+// Of the run that an epoch names; 0: it names none.
+std::uint64_t start_number(const std::string& epoch);
+
 struct Log {
   std::uint32_t index = 0;  // in Logs, never used twice
   LogId id;

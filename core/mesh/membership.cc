@@ -186,9 +186,10 @@ void Membership::set_stuck(const std::string& address, bool stuck, TimePoint now
   if (stuck) place.late = now;
 }
 
-void Membership::set_owed(std::set<std::string> owed) {
-  if (owed == owed_) return;
+void Membership::set_owed(std::set<std::string> owed, std::set<std::string> lost) {
+  if (owed == owed_ && lost == lost_) return;
   owed_ = std::move(owed);
+  lost_ = std::move(lost);
   wake_at_.reset();
 }
 
@@ -261,7 +262,8 @@ void Membership::adopt() {
 }
 
 void Membership::back_off(Address& address, TimePoint now) {
-  const bool late = address.late && now - *address.late <= options_.late_for;
+  const bool seldom = !address.seed && lost_.contains(address.node_id);
+  const bool late = address.late && now - *address.late <= options_.late_for && !seldom;
   const Duration most =
       late ? std::min(options_.redial_late, options_.redial_max) : options_.redial_max;
   address.pause = std::clamp(address.pause * 2, std::min(options_.redial_min, most), most);
@@ -279,7 +281,8 @@ bool Membership::wanted(const Address& address) const {
   if (address.stuck) return true;
   if (!address.node_id.empty() && is_linked(address.node_id)) return false;
   if (address.node_id == options_.node_id) return false;
-  return address.seed || links_ < options_.links_min || owed_.contains(address.node_id);
+  return address.seed || links_ < options_.links_min || owed_.contains(address.node_id) ||
+         lost_.contains(address.node_id);
 }
 
 void Membership::on_tick(TimePoint now, Actions& out) {

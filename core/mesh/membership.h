@@ -67,8 +67,8 @@ class Membership {
   void forget(const std::string& node_id);
 
   // Peers for which something is held here, and that are known to live: dialled too, where they
-  // have told of an address.
-  void set_owed(std::set<std::string> owed);
+  // have told of an address.  `lost`: nothing is known of them; dialled seldom.
+  void set_owed(std::set<std::string> owed, std::set<std::string> lost);
 
   // Of them, those of which no address is known, as far as it is time to ask others about them.
   std::vector<wire::PeerRecord> take_asks(TimePoint now);
@@ -123,6 +123,7 @@ class Membership {
   std::map<std::string, Peer> peers_;
   std::map<std::string, Address> addresses_;
   std::set<std::string> owed_;
+  std::set<std::string> lost_;
   struct Ask {
     TimePoint next{};
     Duration pause{};

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "core/base/utf8.h"
 #include "core/event/topic.h"
@@ -107,12 +106,6 @@ std::size_t weight(const wire::LinkFrame& frame) {
 // A peer's words, marked as such.
 Status words_of(const Error& error) {
   return fail(error.code, fmt::format("mesh: the peer says {}", in_quotes(error.message)));
-}
-
-std::uint64_t start_number(const std::string& epoch) {
-  std::uint64_t number = 0;
-  std::from_chars(epoch.data(), epoch.data() + epoch.size(), number);
-  return number;
 }
 
 }  // namespace
@@ -290,7 +283,9 @@ Status Mesh::Body::on(Link& link, wire::Held& held, Now now, Actions& out) {
   if (held.stream.size() > wire::kIdBytesMax)
     return fail(Errc::Protocol, "mesh: HELD of no stream");
   const std::string& peer = link.peer().node_id;
-  if (!wants_stream(held.stream, peer)) {
+  const bool wanted = wants_stream(held.stream, peer);
+  copies.on_stream_held(link.id(), held.stream, wanted);
+  if (!wanted) {
     out.push_back(SendFrame{link.id(), wire::Release{held.stream, {}}});
     return {};
   }
@@ -298,7 +293,7 @@ Status Mesh::Body::on(Link& link, wire::Held& held, Now now, Actions& out) {
     if (auto status = check_log(entry.log, link); !status) return status;
     Log* const log = know(entry.log, now);
     if (log == nullptr) continue;
-    copies.on_held(*log, peer, entry.acked);
+    copies.on_held(*log, peer, entry.acked, now.steady);
     mark(*log, now.steady);
   }
   return {};
@@ -326,7 +321,9 @@ Status Mesh::Body::on(Link& link, wire::Want& want, Now now, Actions&) {
     if (auto status = custody.on_standing_want(link.peer().node_id, *log, needed); !status)
       return status;
   }
-  const bool promised = custody.holds(link.peer().node_id, *log, want.from.seq);
+  const bool claims = want.standing && want.kind == wire::WantKind::Repair && !log->writes();
+  const bool promised = claims ? custody.on_claim(link.peer().node_id, *log, want.from.seq)
+                               : custody.holds(link.peer().node_id, *log, want.from.seq);
   if (auto status = serving.on_want(link, *log, std::move(want), promised, now.steady); !status)
     return status;
   pins_changed = pins_lowered = true;

@@ -54,10 +54,11 @@ void Mesh::Body::owe_newborn(Need& need, const Log& log) const {
   for (const ReaderNeed& reader : need.readers) {
     const Interest* const interest = readers.find(reader.interest);
     if (reader.cursor || !interest->durable || (need.owed_from && *need.owed_from <= 1)) continue;
-    const auto cursors = [&](const Log& other) {
-      return other.record && interest->cursors.contains(other.record->no);
+    const auto had_before = [&](const Log& other) {
+      return other.record && start_number(other.id.epoch) < start_number(log.id.epoch) &&
+             interest->cursors.contains(other.record->no);
     };
-    if (!logs.any_of_origin(log.id, cursors)) continue;
+    if (!logs.any_of_origin(log.id, had_before)) continue;
     for (const FilterStart& filter : reader.filters) {
       need.owe_from(filter.from.at == wire::Begin::At::Seq ? filter.from.seq : 1);
     }
@@ -186,9 +187,15 @@ void Mesh::Body::sweep(Now now, Actions& out) {
 void Mesh::Body::dial_owed(Now now, Actions& out) {
   if (now.steady < owed_at) return;
   owed_at = now.steady + kOwedEvery;
+  // Of one that is not in the map nothing is known: a leaf elsewhere is not in it either.
   std::set<std::string> owed = custody.owed();
-  std::erase_if(owed, [&](const std::string& peer) { return !map.reachable(peer); });
-  membership.set_owed(std::move(owed));
+  std::set<std::string> lost;
+  for (auto peer = owed.begin(); peer != owed.end();) {
+    const auto next = std::next(peer);
+    if (!map.reachable(*peer)) lost.insert(owed.extract(peer));
+    peer = next;
+  }
+  membership.set_owed(std::move(owed), std::move(lost));
   const wire::Peers asks{membership.take_asks(now.steady)};
   if (asks.peers.empty()) return;
   for (const auto& [peer, id] : links.peers()) out.push_back(SendFrame{id, asks});

@@ -63,8 +63,8 @@ class Serving {
     // Read for a peer and not sent yet: then no more is read of low priority.  Twice and three
     // times as much: of normal and of high priority.
     std::uint64_t read_bytes_max = 1 << 20;
-    Duration promised_for = std::chrono::seconds(10);  // then who asks for a repair goes on
-    Duration upto_every = std::chrono::seconds(2);     // of a log that grows by what does not match
+    Duration promised_for = std::chrono::seconds(3);  // then who asks for a repair goes on
+    Duration upto_every = std::chrono::seconds(2);    // of a log that grows by what does not match
   };
   // `logs` and `links` outlive the object.
   Serving(Options options, Logs& logs, Links& links);

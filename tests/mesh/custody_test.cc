@@ -199,6 +199,63 @@ TEST_CASE("a node that was off for long gives its peers time to come back") {
   CHECK(node.stored.empty());
 }
 
+// A peer is here, for which the stream is held, and a log of it is new.
+struct NewLog : Run {
+  NewLog() {
+    want();
+    custody.on_peer_up("peer");
+    bool is_new = false;
+    fresh = logs.add({"origin", "2-x", "events"}, is_new);
+    custody.on_new_log(*fresh, now.steady);
+  }
+  void pass(Duration time) {
+    now.steady += time;
+    Actions out;
+    custody.flush(now, [&](const std::string&) { return heard; }, out);
+  }
+  Need need() const {
+    Need need;
+    custody.add_to(need, *fresh);
+    return need;
+  }
+
+  Now now{TimePoint(1h), kToday};
+  TimePoint heard = now.steady - 1s;  // something from the peer
+  Log* fresh;
+};
+
+TEST_CASE("a new log is asked for when the peer that it is held for says nothing") {
+  NewLog node;
+  node.pass(5s);
+  CHECK(node.need().keep);
+  CHECK_FALSE(node.need().wanted);
+
+  node.pass(1s);
+  CHECK(node.need().wanted);
+  CHECK(node.need().owed_from == std::optional<std::uint64_t>(1));
+
+  node.heard = node.now.steady;  // it had not gone, and may not have heard of the log yet
+  node.pass(5s);
+  CHECK(node.need().wanted);
+  node.heard = node.now.steady;
+  node.pass(1s);
+  CHECK_FALSE(node.need().wanted);
+  CHECK_FALSE(node.need().keep);
+}
+
+TEST_CASE("what a peer was promised with its stream stays held once it has asked for it") {
+  NewLog node;
+  CHECK_FALSE(node.custody.on_claim("stranger", *node.fresh, 1));
+  CHECK(node.custody.on_claim("peer", *node.fresh, 5));
+  node.heard = node.now.steady + 1h;
+  node.pass(1min);
+
+  CHECK(node.custody.holds("peer", *node.fresh, 5));
+  CHECK(node.need().kept_from == std::optional<std::uint64_t>(5));
+  node.custody.on_release("peer", {"events", {node.fresh->id}});
+  CHECK_FALSE(node.custody.on_claim("peer", *node.fresh, 5));
+}
+
 TEST_CASE("what is over the limit of holds is refused, for one peer and for all") {
   Run node({.holds_max = 3, .holds_per_peer_max = 2});
   bool is_new = false;

@@ -63,6 +63,41 @@ TEST_CASE("a want says from where on its events are promised") {
   CHECK(wants(node, node.origin)[0].owed == 1);
 }
 
+TEST_CASE("who holds the stream is asked for what the origin has trimmed") {
+  Carrier node;
+  const SessionId keeper = node.greet("keeper");
+  const SessionId other = node.greet("other");
+  node.say(keeper, wire::Held{"events", {}});
+  const auto trimmed = [&](const wire::Want& want) {
+    node.say(node.origin, wire::LinkGap{want.number, 1, 4, "retention"});
+    node.say(node.origin, wire::Upto{want.number, 0, 4});
+    node.run(1s);
+  };
+  trimmed(wants(node, node.origin).at(0));
+  REQUIRE(wants(node, node.origin).back().kind == wire::WantKind::Backfill);
+  trimmed(wants(node, node.origin).back());
+
+  REQUIRE(wants(node, keeper).size() == 1);
+  CHECK(wants(node, keeper)[0].kind == wire::WantKind::Repair);
+  CHECK(wants(node, keeper)[0].standing);
+  CHECK(wants(node, keeper)[0].from.seq == 1);
+  CHECK(wants(node, other).empty());
+}
+
+TEST_CASE("a holder is let go of when the new upstream has lasted") {
+  Carrier node;
+  const SessionId old = node.greet("old");
+  node.say(old, wire::Held{"events", {{kLog, 0}}});
+  node.say(old, wire::Have{{{kLog, 1, 0, ""}}});
+  node.say(node.origin, wire::Upto{wants(node, node.origin).at(0).number, 0, 0});
+  node.run(3s);
+  CHECK(node.said<wire::Release>(old).empty());
+
+  node.run(2s);
+
+  CHECK(node.said<wire::Release>(old).size() == 1);
+}
+
 TEST_CASE("what a peer had another way is not asked for any more") {
   OneNode node;
   const SessionId origin = node.greet("origin");

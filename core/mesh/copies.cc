@@ -393,16 +393,6 @@ std::string Copies::upstream_of(const Log& log) const {
   return found->second.main->peer;
 }
 
-bool Copies::asks(const Log& log, const std::string& peer) const {
-  const auto found = fetches_.find(log.index);
-  if (found == fetches_.end()) return false;
-  const Fetch& f = found->second;
-  const auto is_asked = [&](const std::optional<Request>& request) {
-    return request && request->peer == peer && !request->answered;
-  };
-  return is_asked(f.main) || is_asked(f.backfill) || is_asked(f.repair);
-}
-
 std::optional<TimePoint> Copies::heard_of(const Log& log) const {
   const auto found = fetches_.find(log.index);
   if (found == fetches_.end() || !found->second.main) return {};

@@ -93,8 +93,6 @@ class Copies {
   const std::map<std::string, std::uint64_t>& gaps() const { return gaps_; }
   // The peer that feeds a log; empty: nobody.
   std::string upstream_of(const Log& log) const;
-  // Whether a peer has been asked for something of the log, and has not answered yet.
-  bool asks(const Log& log, const std::string& peer) const;
   // When it said something of the log last; empty: nobody feeds it.
   std::optional<TimePoint> heard_of(const Log& log) const;
   void set_first_token(Token token) { next_token_ = token; }

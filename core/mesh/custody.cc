@@ -69,7 +69,7 @@ Status Custody::on_standing_want(const std::string& peer, const Log& log, std::u
   return {};
 }
 
-bool Custody::on_claim(const std::string& peer, const Log& log, std::uint64_t seq) {
+bool Custody::on_claim(const std::string& peer, const Log& log, std::uint64_t seq, TimePoint now) {
   const auto found = holds_.find({peer, log.id.stream});
   if (found == holds_.end()) return false;
   Hold& hold = found->second;
@@ -77,7 +77,26 @@ bool Custody::on_claim(const std::string& peer, const Log& log, std::uint64_t se
   const bool claimed = hold.unasked.erase(log.index) != 0 || is_new;
   if (claimed) place->second = seq - 1;
   hold.changed = hold.changed || claimed;
-  return place->second < seq;
+  if (place->second >= seq) return false;
+  const TimePoint until = now + options_.claimed;
+  hold.claimed[log.index] = until;
+  claimed_at_ = std::min(claimed_at_.value_or(until), until);
+  return true;
+}
+
+void Custody::end_claimed(TimePoint now) {
+  if (!claimed_at_ || now < *claimed_at_) return;
+  claimed_at_.reset();
+  for (auto& [key, hold] : holds_) {
+    std::erase_if(hold.claimed, [&](const auto& item) {
+      if (now >= item.second) {
+        dirty_.insert(item.first);
+        return true;
+      }
+      claimed_at_ = std::min(claimed_at_.value_or(item.second), item.second);
+      return false;
+    });
+  }
 }
 
 bool Custody::on_ack(const std::string& peer, const Log& log, std::uint64_t acked) {
@@ -89,13 +108,6 @@ bool Custody::on_ack(const std::string& peer, const Log& log, std::uint64_t acke
   place->second = acked;
   found->second.moved.insert(log.index);
   return true;
-}
-
-bool Custody::holds(const std::string& peer, const Log& log, std::uint64_t seq) const {
-  const auto found = holds_.find({peer, log.id.stream});
-  if (found == holds_.end()) return false;
-  const auto place = found->second.acked.find(log.index);
-  return place != found->second.acked.end() && place->second < seq;
 }
 
 void Custody::on_release(const std::string& peer, const wire::Release& release) {
@@ -111,6 +123,7 @@ void Custody::on_release(const std::string& peer, const wire::Release& release) 
     const Log* const log = logs_.find(id);
     if (log == nullptr || id.stream != release.stream) continue;
     found->second.unasked.erase(log->index);
+    found->second.claimed.erase(log->index);
     found->second.acked[log->index] = HoldRecord::kReleased;
     found->second.moved.insert(log->index);
     dirty_.insert(log->index);
@@ -148,6 +161,7 @@ void Custody::on_peer_down(const std::string& peer, Now now) {
     hold.changed = true;
     for (const auto& [index, acked] : hold.acked) dirty_.insert(index);
     hold.unasked.clear();
+    hold.claimed.clear();
   }
 }
 
@@ -202,6 +216,7 @@ void Custody::on_forgotten(const Log& log) {
   for (auto& [key, hold] : holds_) {
     hold.acked.erase(log.index);
     hold.unasked.erase(log.index);
+    hold.claimed.erase(log.index);
   }
 }
 
@@ -217,6 +232,11 @@ void Custody::add_to(Need& need, const Log& log) const {
       if (need.keepers.size() < 2) need.keepers.push_back(key.first);
       const std::uint64_t from = place->second + 1;
       need.kept_from = std::min(need.kept_from.value_or(from), from);
+      if (!hold.claimed.contains(log.index)) continue;
+      need.wanted = need.whole = need.standing = true;
+      need.ask_from({wire::Begin::At::Seq, from, {}}, key.first);
+      need.owe_from(from);
+      if (need.askers.size() < 2) need.askers.push_back(key.first);
       continue;
     }
     need.wanted = need.whole = need.standing = need.for_itself = true;
@@ -269,6 +289,7 @@ void Custody::end_unasked(TimePoint now,
 
 std::optional<TimePoint> Custody::wake_at() const {
   std::optional<TimePoint> at = unasked_at_;
+  if (claimed_at_) at = std::min(at.value_or(*claimed_at_), *claimed_at_);
   for (const auto& [key, due] : again_) at = std::min(at.value_or(due), due);
   return at;
 }
@@ -323,6 +344,7 @@ std::set<std::uint32_t> Custody::flush(Now now,
                                        Actions& out) {
   save_again(now.steady);
   end_unasked(now.steady, heard);
+  end_claimed(now.steady);
   std::set<std::uint32_t> dirty = std::exchange(dirty_, {});
   for (const Key& key : std::exchange(ended_, {})) out.push_back(RemoveHold{key.first, key.second});
   follow_clock(now);

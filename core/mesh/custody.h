@@ -35,6 +35,7 @@ class Custody {
     Duration unheard = std::chrono::seconds(10);
     // One from which nothing has come so long after it may be gone: the log is asked for.
     Duration silent = std::chrono::seconds(6);
+    Duration claimed = std::chrono::seconds(10);  // what a peer claims is asked for so long
     std::size_t holds_max = 65'536;
     std::size_t holds_per_peer_max = 4096;
     bool clock_suspect = false;  // when this node was started
@@ -49,12 +50,10 @@ class Custody {
   // Errors: TooLarge  too many holds; nothing is held
   Status on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed);
   // The peer asks for what was promised to it with the stream: it is held until the peer releases
-  // it.  False: nothing of it is held for the peer.
-  bool on_claim(const std::string& peer, const Log& log, std::uint64_t seq);
+  // it, and for a while it is asked for.  False: nothing of it is held for the peer.
+  bool on_claim(const std::string& peer, const Log& log, std::uint64_t seq, TimePoint now);
   // Whether it needs less now.
   bool on_ack(const std::string& peer, const Log& log, std::uint64_t acked);
-  // Whether a position is held for the peer: it may rely on this node's having it.
-  bool holds(const std::string& peer, const Log& log, std::uint64_t seq) const;
   void on_release(const std::string& peer, const wire::Release& release);
   // What is held for it; the frames for the start of a session.
   std::vector<wire::Held> on_peer_up(const std::string& peer);
@@ -95,7 +94,8 @@ class Custody {
     std::map<std::uint32_t, std::uint64_t> acked;  // by log index
     bool changed = false;                          // more than moves
     std::set<std::uint32_t> moved;
-    std::map<std::uint32_t, Unasked> unasked;  // new logs, held though nobody asked
+    std::map<std::uint32_t, Unasked> unasked;    // new logs, held though nobody asked
+    std::map<std::uint32_t, TimePoint> claimed;  // asked for until then
   };
   using Key = std::pair<std::string, std::string>;  // peer, stream
 
@@ -106,6 +106,7 @@ class Custody {
   void end_old(TimePoint now, std::set<std::uint32_t>& dirty, Actions& out);
   void save(const Key& key, Hold& hold, Now now, Actions& out);
   void end_unasked(TimePoint now, const std::function<TimePoint(const std::string&)>& heard);
+  void end_claimed(TimePoint now);
   // When to look at it again; empty: its peer has heard of the log.
   std::optional<TimePoint> look_at(Unasked& unasked, TimePoint heard, TimePoint now,
                                    std::uint32_t index);
@@ -121,6 +122,7 @@ class Custody {
   TimePoint expire_at_{};
   Duration clock_{};                     // the wall clock's distance from the steady one
   std::optional<TimePoint> unasked_at_;  // when to look at them; no later than what is due first
+  std::optional<TimePoint> claimed_at_;  // the same
 };
 
 }  // namespace marram::mesh

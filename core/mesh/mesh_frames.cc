@@ -322,9 +322,8 @@ Status Mesh::Body::on(Link& link, wire::Want& want, Now now, Actions&) {
       return status;
   }
   const bool claims = want.standing && want.kind == wire::WantKind::Repair && !log->writes();
-  const bool promised = claims ? custody.on_claim(link.peer().node_id, *log, want.from.seq)
-                               : custody.holds(link.peer().node_id, *log, want.from.seq);
-  if (auto status = serving.on_want(link, *log, std::move(want), promised, now.steady); !status)
+  if (claims) custody.on_claim(link.peer().node_id, *log, want.from.seq, now.steady);
+  if (auto status = serving.on_want(link, *log, std::move(want), now.steady); !status)
     return status;
   pins_changed = pins_lowered = true;
   mark(*log, now.steady);

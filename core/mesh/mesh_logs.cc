@@ -84,7 +84,6 @@ void Mesh::Body::plan(Log& log, Now now, Actions& out) {
   log.closed = sources.closed(log);
   if (log.closed != was_closed) own_changed = true;
   copies.plan(log, need_of(log), now, out);
-  serving.end_circles(log, [&](const std::string& peer) { return copies.asks(log, peer); });
 }
 
 void Mesh::Body::mark(const Log& log, TimePoint at) {

@@ -70,8 +70,8 @@ void Mesh::Body::own_news() {
   own_at = {};
 }
 
-// A node with one link and nothing to tell stays out of the map: nobody's way leads over
-// it, and nobody looks for it.
+// A node with one link and nothing to tell stays out of the map: nobody's way leads over it, and
+// nobody looks for it.  One that has ever written something tells that those logs are over.
 void Mesh::Body::publish(Now now, Actions& out) {
   if (!own_changed || now.steady < own_at) return;
   if (now.steady < published_at + kPublishEvery && published_at != TimePoint()) return;
@@ -82,7 +82,9 @@ void Mesh::Body::publish(Now now, Actions& out) {
   own_at = early ? link_at + kListenFirst : now.steady + kLookEvery;
   if (early) return;
   own_changed = false;
-  const bool silent = published.number == 0 && !heard_itself && own.open.empty() &&
+  const bool has_written = std::any_of(logs.all().begin(), logs.all().end(),
+                                       [](const auto& item) { return item.second->own; });
+  const bool silent = published.number == 0 && !heard_itself && !has_written &&
                       own.copies.empty() && links.peers().size() < 2;
   if (silent || (published.number != 0 && same(own, published))) return;
   published = map.publish(std::move(own));

@@ -68,7 +68,7 @@ void Serving::erase(Session& session, std::uint64_t number) {
   session.wants.erase(found);
 }
 
-Status Serving::on_want(Link& link, Log& log, wire::Want want, bool promised, TimePoint now) {
+Status Serving::on_want(Link& link, Log& log, wire::Want want, TimePoint now) {
   Session& session = sessions_[link.id()];
   const auto last = session.by_log.find({log.index, want.kind});
   if (last != session.by_log.end()) erase(session, last->second);
@@ -95,13 +95,11 @@ Status Serving::on_want(Link& link, Log& log, wire::Want want, bool promised, Ti
   served.sent = served.located ? std::max<std::uint64_t>(want.from.seq, 1) - 1 : 0;
   served.told = served.acked = served.upto = served.sent;
   served.check_id = !want.id.empty() && served.sent != 0;
-  served.promised = promised && want.kind == WantKind::Repair && !log.writes();
   served.want = std::move(want);
   const std::uint64_t number = served.want.number;
   session.by_log[{log.index, served.want.kind}] = number;
   by_log_[log.index].insert({link.id(), number});
   Served& kept = session.wants[number] = std::move(served);
-  if (kept.promised) upto_due_[{link.id(), number}] = now + options_.promised_for;
   make_ready(session, kept);
   return {};
 }
@@ -185,28 +183,15 @@ void Serving::add_to(Need& need, const Log& log) const {
   for (const auto& [id, number] : list->second) {
     const Served& want = sessions_.at(id).wants.at(number);
     const Link* const link = links_.find(id);
-    if (link == nullptr || (want.want.kind == WantKind::Repair && !want.promised)) continue;
+    if (link == nullptr || want.want.kind == WantKind::Repair) continue;
     need.wanted = need.whole = true;
-    need.standing = need.standing || want.want.standing || want.promised;
+    need.standing = need.standing || want.want.standing;
     const Begin next{Begin::At::Seq, want.sent + 1, {}};
     need.ask_from(want.located ? next : want.want.from, link->peer().node_id);
     if (want.want.owed != 0 || want.follows) {
       need.owe_from(std::max(want.want.owed, want.acked + 1));
     }
     if (need.askers.size() < 2) need.askers.push_back(link->peer().node_id);
-  }
-}
-
-void Serving::end_circles(const Log& log, const std::function<bool(const std::string&)>& is_asked) {
-  const auto list = by_log_.find(log.index);
-  if (list == by_log_.end()) return;
-  for (const auto& [id, number] : list->second) {
-    Session& session = sessions_.at(id);
-    Served& want = session.wants.at(number);
-    const Link* const link = links_.find(id);
-    if (!want.promised || link == nullptr || !is_asked(link->peer().node_id)) continue;
-    want.promised = false;
-    make_ready(session, want);
   }
 }
 

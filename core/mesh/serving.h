@@ -35,7 +35,6 @@ struct Served {
   bool answered = false;
   bool blocked = false;     // until something of the log changes
   bool follows = false;     // it has acknowledged something: who reads there has a right to go on
-  bool promised = false;    // a repair of what is held for the peer: is asked for upstream
   bool over = false;        // to be ended: a repair that cannot be answered
   std::uint64_t sent = 0;   // looked at, and sent where it matches, up to here
   std::uint64_t told = 0;   // the peer knows that
@@ -63,16 +62,14 @@ class Serving {
     // Read for a peer and not sent yet: then no more is read of low priority.  Twice and three
     // times as much: of normal and of high priority.
     std::uint64_t read_bytes_max = 1 << 20;
-    Duration promised_for = std::chrono::seconds(3);  // then who asks for a repair goes on
-    Duration upto_every = std::chrono::seconds(2);    // of a log that grows by what does not match
+    Duration upto_every = std::chrono::seconds(2);  // of a log that grows by what does not match
   };
   // `logs` and `links` outlive the object.
   Serving(Options options, Logs& logs, Links& links);
 
   // --- from the peer ---
   // Errors: Protocol, TooLarge  the session is to be given up
-  // `promised`: what it asks for is held for the peer.
-  Status on_want(Link& link, Log& log, wire::Want want, bool promised, TimePoint now);
+  Status on_want(Link& link, Log& log, wire::Want want, TimePoint now);
   // The log whose want it was; null: none.
   Log* on_stop(const Link& link, const wire::Stop& stop);
   // Whether less is needed of the log for it now: the peer had it another way.
@@ -98,9 +95,6 @@ class Serving {
   // --- what follows ---
   // What the peers' wants need of a log; of `standing` wants too, which run.
   void add_to(Need& need, const Log& log) const;
-  // Repairs of what was promised to peers that this node asks for the log itself: both would wait
-  // for each other.
-  void end_circles(const Log& log, const std::function<bool(const std::string&)>& is_asked);
   // Whether the peer of a session is fed a log.
   bool feeds(SessionId session, const Log& log) const;
   // By log number, the lowest acknowledged position of all wants that run.

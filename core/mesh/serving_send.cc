@@ -101,11 +101,7 @@ Serving::Step Serving::serve(Link& link, Session& session, Served& want, TimePoi
   }
   const auto upto = limit(*log, want);
   const bool repair = want.want.kind == WantKind::Repair;
-  if (repair && (!upto || *upto <= want.sent)) {
-    const bool nothing = want.sent + 1 == std::max<std::uint64_t>(want.want.from.seq, 1);
-    if (want.promised && nothing && now < want.told_at + options_.promised_for) return Step::Idle;
-    return end();
-  }
+  if (repair && (!upto || *upto <= want.sent)) return end();
   if (!upto || want.blocked) return Step::Idle;
   if (repair && log->writes() && want.sent + 1 < log->record->first) return end();
   if (*upto <= want.sent) return at_limit(link, *log, want, now, out);

@@ -245,15 +245,17 @@ TEST_CASE("a new log is asked for when the peer that it is held for says nothing
 
 TEST_CASE("what a peer was promised with its stream stays held once it has asked for it") {
   NewLog node;
-  CHECK_FALSE(node.custody.on_claim("stranger", *node.fresh, 1));
-  CHECK(node.custody.on_claim("peer", *node.fresh, 5));
+  CHECK_FALSE(node.custody.on_claim("stranger", *node.fresh, 1, node.now.steady));
+  CHECK(node.custody.on_claim("peer", *node.fresh, 5, node.now.steady));
+  CHECK(node.need().wanted);
+  CHECK_FALSE(node.need().for_itself);
   node.heard = node.now.steady + 1h;
-  node.pass(1min);
+  node.pass(10s);
+  CHECK_FALSE(node.need().wanted);
 
-  CHECK(node.custody.holds("peer", *node.fresh, 5));
   CHECK(node.need().kept_from == std::optional<std::uint64_t>(5));
   node.custody.on_release("peer", {"events", {node.fresh->id}});
-  CHECK_FALSE(node.custody.on_claim("peer", *node.fresh, 5));
+  CHECK_FALSE(node.custody.on_claim("peer", *node.fresh, 5, node.now.steady));
 }
 
 TEST_CASE("what is over the limit of holds is refused, for one peer and for all") {

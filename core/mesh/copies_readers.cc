@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/event/topic.h"
 #include "core/mesh/copies.h"
 
 namespace marram::mesh {
@@ -10,6 +11,15 @@ using wire::Begin;
 
 constexpr Duration kOlderWait = std::chrono::seconds(30);
 constexpr Duration kLookAgain = std::chrono::milliseconds(50);
+
+// Whether a backfill brings all that the reader wants.
+bool fills_for(const BackfillRecord& backfill, const ReaderNeed& reader) {
+  const auto is_filled = [&](const FilterStart& start) {
+    return std::any_of(backfill.filters.begin(), backfill.filters.end(),
+                       [&](const std::string& filter) { return covers(filter, start.filter); });
+  };
+  return backfill.all || std::all_of(reader.filters.begin(), reader.filters.end(), is_filled);
+}
 
 }  // namespace
 
@@ -65,7 +75,8 @@ void Copies::tell_readers(Log& log, Fetch& f, Now now, Actions& out) {
     }
     if (from <= start) {
       told = {start - 1, more_to_come ? std::max(log.record->head, start - 1) : Readable::kNoLimit};
-    } else if (backfill && backfill->from <= start && from <= backfill->to + 1) {
+    } else if (backfill && backfill->from <= start && from <= backfill->to + 1 &&
+               fills_for(*backfill, reader)) {
       told = {start - 1, backfill->upto};
     } else {
       if (before != f.told.end()) kept[reader.interest] = before->second;

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/mesh/one_node.h"
 #include "tests/sim/world/sim_node.h"
 #include "tests/sim/world/world.h"
 
@@ -36,6 +37,26 @@ TEST_CASE("a backfill begins anew while the end of the last one is being written
   CHECK(world.settle());
   CHECK(world.failure() == "");
   CHECK(world.node(b).delivered(2).size() == 50);
+}
+
+TEST_CASE("a reader for whom nothing is filled in does not read what is filled in for another") {
+  const LogId id{"origin", "1-x", "events"};
+  LogRecord copy{.no = 1, .id = id, .head = 30, .whole_from = 0};
+  copy.filters = {{"t/1", 17}, {"t/2", 17}};
+  const BackfillRecord backfill{.from = 1, .to = 16, .upto = 15, .all = false, .filters = {"t/1"}};
+  mesh::OneNode node({}, {copy}, {.backfills = {{1, backfill}}, .holds = {}, .facts = {}});
+  const auto reads = [&](std::uint64_t reader, const std::string& filter) {
+    mesh::FilterStart start{filter, {wire::Begin::At::Seq, 1, {}}};
+    node.mesh->put_interest({reader, filter, true, {start}, {}}, node.now, node.out);
+    node.run(1s);
+    return std::any_of(node.out.begin(), node.out.end(), [&](const mesh::Action& action) {
+      const auto* const told = std::get_if<mesh::Readable>(&action);
+      return told != nullptr && told->interest == reader;
+    });
+  };
+
+  CHECK(reads(1, "t/1"));
+  CHECK_FALSE(reads(2, "t/2"));
 }
 
 TEST_SUITE_END();

@@ -9,6 +9,8 @@ namespace {
 using wire::Begin;
 using wire::WantKind;
 
+constexpr Duration kStands = std::chrono::seconds(5);  // a backfill that was answered once
+
 bool asks_same(const Request& request, bool all, const std::vector<std::string>& filters) {
   return request.all == all && (all || request.filters == filters);
 }
@@ -288,13 +290,14 @@ std::optional<Lack> Copies::find_lack(const Log& log, const Fetch& f) const {
     if (f.need.all_from && *f.need.all_from < whole) {
       return Lack{{Begin::At::Seq, *f.need.all_from, {}}, whole - 1, true, {}};
     }
-    if (f.need.all_since && !f.cover.whole_since(*f.need.all_since)) {
+    if (f.need.all_since && !log.own && !f.cover.whole_since(*f.need.all_since)) {
       return Lack{{Begin::At::Time, 0, *f.need.all_since}, whole - 1, true, {}};
     }
   }
   std::optional<Lack> lack;
   for (const ReaderNeed& reader : f.need.readers) add_reader_lack(lack, f, reader, complete);
-  if (!lack) return {};
+  // What an origin has trimmed is nowhere; it knows itself where a time is.
+  if (!lack || (log.own && lack->from.at == Begin::At::Time)) return {};
   lack->filters = without_covered(std::move(lack->filters));
   // A node's own closed log, and what is whole, stays whole.
   if (f.cover.whole() || !wire::filters_fit(lack->filters) || log.own) {
@@ -312,8 +315,9 @@ Link* Copies::source_below(Log& log, const Fetch& f, std::uint64_t position, Tim
     const auto have = log.have.find(f.backfill->peer);
     if (have != log.have.end() && says_it_has(have->second, position)) return asked;
     const Duration trips = asked->round_trip().value_or(Duration(0)) * 2;
-    const TimePoint due = f.backfill->heard + std::max(options_.repair_after, trips);
-    Link* const better = f.backfill->answered ? nullptr : who_has(log, f, *f.backfill, position);
+    const Duration pause = f.backfill->answered ? kStands : options_.repair_after;
+    const TimePoint due = f.backfill->heard + std::max(pause, trips);
+    Link* const better = who_has(log, f, *f.backfill, position);
     if (better != nullptr && now >= due) return better;
     if (better != nullptr) again(log, due);
   }

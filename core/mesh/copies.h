@@ -87,7 +87,7 @@ class Copies {
     wire::AckEntry entry;
   };
   std::vector<AckTo> take_acks();
-  // Below this nothing of a running backfill or need may be trimmed upstream.
+  // What is waited for.
   void holes(std::vector<HoleStatus>& out) const;
   std::uint64_t duplicates() const { return duplicates_; }
   const std::map<std::string, std::uint64_t>& gaps() const { return gaps_; }
@@ -95,7 +95,6 @@ class Copies {
   std::string upstream_of(const Log& log) const;
   // When it said something of the log last; empty: nobody feeds it.
   std::optional<TimePoint> heard_of(const Log& log) const;
-  void set_first_token(Token token) { next_token_ = token; }
 
  private:
   using Key = std::pair<SessionId, std::uint64_t>;

@@ -8,6 +8,7 @@ using wire::Begin;
 using wire::WantKind;
 
 constexpr Duration kAskAgain = std::chrono::seconds(20);
+constexpr Duration kStands = std::chrono::seconds(5);
 constexpr Duration kAskAgainMost = std::chrono::minutes(10);
 
 // A gap is recorded when every neighbour that may have the position has been asked: those
@@ -38,8 +39,10 @@ bool Copies::is_owed(const Fetch& f, const Request& told, const Gap& gap) const 
 
 bool Copies::must_wait(std::optional<Fetch::Waits>& waits, const Request& told, const Gap& gap,
                        TimePoint now) {
-  if (!waits || waits->to != gap.to)
+  // Its origin may have trimmed more meanwhile.
+  if (!waits || gap.from > waits->to)
     waits = Fetch::Waits{gap.to, now, 0, false, kAskAgain, now + kAskAgain};
+  waits->to = gap.to;
   waits->told_by = told.session;
   waits->again = false;
   waits->retry = std::max(waits->retry, now + waits->pause);  // all have been asked now
@@ -51,8 +54,8 @@ bool Copies::must_wait(std::optional<Fetch::Waits>& waits, const Request& told, 
 bool Copies::keeps_waiting(const Log& log, Fetch& f, const Missing& missing, const Link* link,
                            TimePoint now) {
   auto& waits = missing.below ? f.low_waits : f.waits;
-  if (!waits || missing.from > waits->to) return false;
-  if (!f.need.owed_from || *f.need.owed_from > waits->to) {
+  if (!waits) return false;
+  if (missing.from > waits->to || !f.need.owed_from || *f.need.owed_from > waits->to) {
     waits.reset();
     return false;
   }
@@ -173,8 +176,10 @@ void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
   }
   if (!f.ahead) f.ahead = now.steady;
   const Duration trips = upstream->round_trip().value_or(Duration(0)) * 2;
+  // It may go on with other logs, and wait itself with this one.
   const TimePoint due =
-      std::max(*f.ahead, upstream->last_data()) + std::max(options_.repair_after, trips);
+      std::min(std::max(*f.ahead, upstream->last_data()) + std::max(options_.repair_after, trips),
+               std::max(*f.ahead, f.main->heard) + kStands + trips);
   if (now.steady < due) return again(log, due);
   f.ahead.reset();
   ask_repair(log, f, *better, {.from = position, .claims = claims}, out);

@@ -29,7 +29,9 @@ std::uint64_t lacks_kept(const Fetch& f, std::uint64_t whole) {
 // more.  On STOP it says so with HAVE; what it had only on its way to this node may be nowhere
 // else.  While paths change, two nodes may ask each other: an upstream is one that stays.
 void Copies::release_others(Log& log, Fetch& f, Now now, Actions& out) {
-  if (!f.main || !f.main->answered || f.gap_hold || f.holders.empty()) return;
+  if (!f.main || !f.main->answered || f.gap_hold || f.holders.empty() || !f.writes.empty()) {
+    return;
+  }
   if (f.waits && f.taken < f.waits->to) return;
   const TimePoint sure = f.steady_since + kHaveComes;
   if (now.steady < sure) return again(log, sure);
@@ -128,7 +130,8 @@ std::optional<wire::AckEntry> Copies::ack(const Log& log) {
       acked = std::min(acked, f.lack->from.seq - 1);
     }
   }
-  return wire::AckEntry{log.id, acked, log.whole() ? log.record->head : 0};
+  // Who counts copies counts those that have the log from its beginning.
+  return wire::AckEntry{log.id, acked, log.record->whole_from == 1 ? log.record->head : 0};
 }
 
 std::vector<Copies::AckTo> Copies::take_acks() {

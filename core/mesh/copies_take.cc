@@ -181,7 +181,6 @@ bool Copies::apply(Fetch& f, Request& request, CopyWrite& write) {
   return true;
 }
 
-// A repair that was asked for what the copy was before would leave out what belongs into it now.
 // How far an answer is taken: up to a gap that somebody else may have, or that is waited for.
 Copies::Passed Copies::pass_gaps(Found found, std::vector<Gap>& gaps, std::uint64_t upto,
                                  TimePoint now) {
@@ -225,6 +224,7 @@ void Copies::take_main(Link& link, Found found, Answer answer, TimePoint now, Ac
     return again(*log, TimePoint());
   }
   changes = apply(*f, *request, next) || changes;
+  // A repair that was asked for what the copy was before would leave out what belongs into it now.
   if (changes && f->repair && request != &*f->repair && !f->repair->below) stop(*f, f->repair, out);
   std::uint64_t upto = std::max(answer.upto, f->taken);
   gaps = part_of(gaps, f->taken, upto);
@@ -329,6 +329,7 @@ void Copies::finish_below(Fetch& f, CopyWrite& write) {
     request->reset();
   }
   f.lack.reset();
+  f.low_waits.reset();
 }
 
 void Copies::write(Log& log, Fetch& f, CopyWrite write, From from, Actions& out) {

@@ -74,7 +74,8 @@ bool Custody::on_claim(const std::string& peer, const Log& log, std::uint64_t se
   if (found == holds_.end()) return false;
   Hold& hold = found->second;
   const auto [place, is_new] = hold.acked.emplace(log.index, seq - 1);
-  const bool claimed = hold.unasked.erase(log.index) != 0 || is_new;
+  const bool claimed =
+      hold.unasked.erase(log.index) != 0 || is_new || place->second == HoldRecord::kReleased;
   if (claimed) place->second = seq - 1;
   hold.changed = hold.changed || claimed;
   if (place->second >= seq) return false;
@@ -208,7 +209,9 @@ void Custody::save_again(TimePoint now) {
 void Custody::on_record(const Log& log) {
   // The store holds what is new for everybody whom it may concern; here more is known.
   for (auto& [key, hold] : holds_) {
-    if (key.second == log.id.stream) hold.changed = true;
+    if (key.second != log.id.stream) continue;
+    hold.changed = true;
+    if (key.first != log.id.origin) hold.acked.emplace(log.index, HoldRecord::kReleased);
   }
 }
 
@@ -278,7 +281,7 @@ void Custody::end_unasked(TimePoint now,
         ++i;
         continue;
       }
-      hold.acked.erase(i->first);
+      hold.acked[i->first] = HoldRecord::kReleased;
       hold.changed = true;
       dirty_.insert(i->first);
       i = hold.unasked.erase(i);

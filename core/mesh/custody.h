@@ -6,8 +6,8 @@
 // it may be gone without a word.  A hold ends when the peer releases it, or is gone for `away_max`.
 // That is measured by the steady clock: the wall clock, which may be wrong and jump, only says how
 // long a peer had been away when this node was started.
-// While the peer is away the hold asks for the stream by itself; while it is here it holds history,
-// and keeps copies whole.
+// While the peer is away, or says nothing, the hold asks for the stream by itself; while it is here
+// it holds history, and keeps copies whole, and asks for a while for what the peer claims.
 //
 // Threads: the owner's only.
 #pragma once

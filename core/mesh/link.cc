@@ -124,7 +124,7 @@ void Link::on_pong(std::uint64_t number, TimePoint now) {
   cost_ = cost_of(*shortest_);
 }
 
-// A quarter of the window at a time, or all when there is a pause.
+// What has been released since, at each tick.
 void Link::give_credit(Actions& out, TimePoint now) {
   const std::uint64_t now_granted = released_ + options_.hello.window_bytes;
   if (now_granted <= granted_) return;

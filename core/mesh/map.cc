@@ -74,16 +74,19 @@ std::size_t bytes_of(const wire::MapRecord& record) {
 Map::Map(Options options, std::uint64_t number) : options_(std::move(options)), number_(number) {}
 
 Map::Taken Map::take(wire::MapRecord record, TimePoint now) {
-  if (record.number > kNumberMax) return Taken::Known;
-  if (record.node_id == options_.node_id) {
+  const auto found = records_.find(record.node_id);
+  const bool is_own = record.node_id == options_.node_id;
+  const bool is_new = found == records_.end();
+  // A lie would leave no number for the node itself.
+  const std::uint64_t known = is_own ? number_ : is_new ? 0 : found->second.record.number;
+  if (record.number > known + kNumberStep) return Taken::Known;
+  if (is_own) {
     if (record.number < number_ || (record.number == number_ && find(record.node_id) != nullptr)) {
       return Taken::Known;
     }
     number_ = record.number;
     return Taken::Own;
   }
-  const auto found = records_.find(record.node_id);
-  const bool is_new = found == records_.end();
   if (!is_new && record.number <= found->second.record.number) {
     return record.number == found->second.record.number ? Taken::Known : Taken::Old;
   }

@@ -40,8 +40,9 @@ class Map {
   // `number`: of the last own record that may have been flooded.
   Map(Options options, std::uint64_t number);
 
-  // A record with a higher number is nobody's: it takes as good as for ever to get there.
-  static constexpr std::uint64_t kNumberMax = std::uint64_t{1} << 62;
+  // A record whose number is more above the last one is nobody's: at one a second that takes 136
+  // years.
+  static constexpr std::uint64_t kNumberStep = std::uint64_t{1} << 32;
 
   // --- records ---
   enum class Taken {

@@ -262,8 +262,7 @@ void Membership::adopt() {
 }
 
 void Membership::back_off(Address& address, TimePoint now) {
-  const bool seldom = !address.seed && lost_.contains(address.node_id);
-  const bool late = address.late && now - *address.late <= options_.late_for && !seldom;
+  const bool late = address.late && now - *address.late <= options_.late_for && !is_lost(address);
   const Duration most =
       late ? std::min(options_.redial_late, options_.redial_max) : options_.redial_max;
   address.pause = std::clamp(address.pause * 2, std::min(options_.redial_min, most), most);
@@ -282,7 +281,11 @@ bool Membership::wanted(const Address& address) const {
   if (!address.node_id.empty() && is_linked(address.node_id)) return false;
   if (address.node_id == options_.node_id) return false;
   return address.seed || links_ < options_.links_min || owed_.contains(address.node_id) ||
-         lost_.contains(address.node_id);
+         is_lost(address);
+}
+
+bool Membership::is_lost(const Address& address) const {
+  return !address.seed && lost_.contains(address.node_id);
 }
 
 void Membership::on_tick(TimePoint now, Actions& out) {
@@ -291,6 +294,9 @@ void Membership::on_tick(TimePoint now, Actions& out) {
   const std::optional<TimePoint> due = wake_at();
   if (!due || now < *due) return;
   wake_at_.reset();
+  auto lost = std::count_if(addresses_.begin(), addresses_.end(), [&](const auto& item) {
+    return item.second.dialling && is_lost(item.second);
+  });
   for (auto& [text, address] : addresses_) {
     if (address.dialling && now >= address.next) {  // the transport has forgotten it
       address.dialling = false;
@@ -299,6 +305,10 @@ void Membership::on_tick(TimePoint now, Actions& out) {
     }
     if (address.dialling || now < address.next || !wanted(address)) continue;
     if (!address.seed && now < lonely_at_) continue;
+    if (is_lost(address) && ++lost > options_.lost_dials_max) {
+      back_off(address, now);
+      continue;
+    }
     address.dialling = true;
     address.next = now + options_.dial_max;
     out.push_back(Dial{text, key_of(address)});

@@ -37,6 +37,7 @@ class Membership {
     Duration expire = std::chrono::hours(1);
     std::size_t links_min = 1;
     std::size_t peers_max = 4096;
+    std::ptrdiff_t lost_dials_max = 16;  // at a time
     std::uint64_t random_seed = 0;
   };
   explicit Membership(Options options);
@@ -114,6 +115,7 @@ class Membership {
   void adopt();
   void make_room();
   bool wanted(const Address& address) const;
+  bool is_lost(const Address& address) const;
   void back_off(Address& address, TimePoint now);
   void expire(TimePoint now);
   std::string key_of(const Address& address) const;

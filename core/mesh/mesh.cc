@@ -189,8 +189,8 @@ void Mesh::on_written(Token token, Result<std::uint32_t> log, Now now, Actions& 
   body_->copies.on_written(token, log, now, out);
 }
 
-void Mesh::on_read(Token token, Result<ReadResult> read, Now now, Actions& out) {
-  body_->serving.on_read(token, read, now.steady, out);
+void Mesh::on_read(Token token, Result<ReadResult> read, Now now, Actions&) {
+  body_->serving.on_read(token, read, now.steady);
 }
 
 void Mesh::on_time_found(Token token, Result<std::uint64_t> seq, Now now, Actions&) {

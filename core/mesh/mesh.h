@@ -8,7 +8,7 @@
 //     frames, sessions --> Link          one session: handshake, credit, frames' sizes, liveness
 //                          Membership    whom to dial
 //                          Map           records of all nodes, roots, paths
-//     interests ---------> Demand        what this node wants of which log, from whom (Copies)
+//     interests ---------> Copies        what this node wants of which log (Demand), from whom
 //     WANTs -------------> Serving       what is sent to whom, in which order
 //     ACKs, absence -----> Custody       what is held for whom
 //
@@ -50,7 +50,6 @@ struct MeshOptions {
   Duration repair_after = std::chrono::milliseconds(500);  // at least; else two round trips
   Duration hold_away_max = std::chrono::hours(24 * 30);    // of a hold, and of a hole that waits
   Duration lost_after = std::chrono::seconds(5);           // in a closed log, said by its origin
-  Duration linger = std::chrono::seconds(30);              // a relay that nobody asks stays whole
   std::uint64_t window_bytes = 4 << 20;                    // a peer may send before CREDIT
   std::size_t sessions_max = 4096;
   std::size_t nodes_max = 16'384;  // in the map

@@ -63,6 +63,7 @@ struct Mesh::Body {
   Status on(Link& link, wire::Release& release, Now now, Actions& out);
   Status on(Link& link, wire::Ack& ack, Now now, Actions& out);
   void take_record(Link& link, wire::MapRecord& record, Now now, Actions& out);
+  void hear_of_run(const std::string& epoch);
   void note_listed(const wire::MapRecord& record, bool by_others);
   void note_announced(const wire::MapRecord& record, Now now);
 

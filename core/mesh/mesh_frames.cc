@@ -201,11 +201,7 @@ void Mesh::Body::take_record(Link& link, wire::MapRecord& record, Now now, Actio
   }
   const std::string node = record.node_id;
   if (node == options.node_id) {
-    for (const wire::OpenLog& open : record.open) {
-      if (start_number(open.epoch) <= facts.runs) continue;
-      facts.runs = start_number(open.epoch);
-      facts_changed = true;
-    }
+    for (const wire::OpenLog& open : record.open) hear_of_run(open.epoch);
   }
   switch (map.take(std::move(record), now.steady)) {
     case Map::Taken::New:
@@ -225,6 +221,14 @@ void Mesh::Body::take_record(Link& link, wire::MapRecord& record, Now now, Actio
     case Map::Taken::Known:
       break;
   }
+}
+
+// Of this node: the next one has a higher number.  One that is far above was never started.
+void Mesh::Body::hear_of_run(const std::string& epoch) {
+  const std::uint64_t run = start_number(epoch);
+  if (run <= facts.runs || run - facts.runs > Map::kNumberStep) return;
+  facts.runs = run;
+  facts_changed = true;
 }
 
 // A neighbour that no longer lists this node, and says so over others, has given the link up.
@@ -252,10 +256,7 @@ void Mesh::Body::note_announced(const wire::MapRecord& record, Now now) {
   }
   for (const wire::CopyNote& copy : record.copies) {
     if (Log* const log = know(copy.log, now)) mark(*log, now.steady);
-    if (copy.log.origin == options.node_id && start_number(copy.log.epoch) > facts.runs) {
-      facts.runs = start_number(copy.log.epoch);
-      facts_changed = true;
-    }
+    if (copy.log.origin == options.node_id) hear_of_run(copy.log.epoch);
   }
 }
 

@@ -80,7 +80,7 @@ class Serving {
   // Something of the log has changed: head, first, whole_from, backfill.
   void on_log(const Log& log);
   // Whether `token` was one of its questions.
-  bool on_read(Token token, Result<ReadResult>& read, TimePoint now, Actions& out);
+  bool on_read(Token token, Result<ReadResult>& read, TimePoint now);
   bool on_time_found(Token token, const Result<std::uint64_t>& seq, TimePoint now);
 
   // Sends what there is room for.

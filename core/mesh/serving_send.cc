@@ -116,7 +116,7 @@ Serving::Step Serving::locate(const Log& log, Session& session, Served& want, Ac
     want.sent = want.told = want.acked = want.upto = log.head();
     return Step::Sent;
   }
-  const bool known = log.writes() || log.record->whole_from <= 1 ||
+  const bool known = log.own || log.record->whole_from <= 1 ||
                      (log.whole_since && *log.whole_since <= want.want.from.time);
   if (!known) return Step::Idle;
   want.asked = next_token_++;
@@ -176,8 +176,7 @@ void Serving::ask_read(const Log& log, Session& session, Served& want, std::uint
   out.push_back(std::move(read));
 }
 
-bool Serving::on_read(Token token, Result<ReadResult>& read, TimePoint now, Actions& out) {
-  (void)out;
+bool Serving::on_read(Token token, Result<ReadResult>& read, TimePoint now) {
   const auto question = questions_.find(token);
   if (question == questions_.end()) return false;
   const auto [id, number] = question->second;
@@ -193,12 +192,15 @@ bool Serving::on_read(Token token, Result<ReadResult>& read, TimePoint now, Acti
     upto_due_[{id, number}] = now + options_.upto_every;
     return true;
   }
+  const bool checked = want.check_id;
   take_read(*log, want, *read);
   if (want.blocked) want.indices.clear();
   if (want.indices.empty()) want.batch.reset();
   count(session, want);
   const bool nothing = want.next >= want.indices.size() && want.upto <= want.sent;
-  if (nothing && want.want.kind == WantKind::Repair) {
+  if (nothing && checked && !want.blocked) {
+    // What was read ends with the event before: the rest is read without it.
+  } else if (nothing && want.want.kind == WantKind::Repair) {
     want.over = true;  // what is missing here too
   } else if (nothing && !want.blocked) {
     upto_due_[{id, number}] = now + options_.upto_every;
@@ -371,7 +373,7 @@ void Serving::send_upto(Link& link, Served& want, TimePoint now, Actions& out) {
 void Serving::reassure(Link& link, const std::function<bool(const Log&)>& comes, TimePoint now,
                        Actions& out) {
   const auto session = sessions_.find(link.id());
-  if (session == sessions_.end()) return;
+  if (session == sessions_.end() || link.pace().room() < wire::kFrameCredit) return;
   for (auto& [number, want] : session->second.wants) {
     const bool waits = want.want.kind == WantKind::Main && want.answered && want.told == want.sent;
     const Log* const log = logs_.at(want.log);

@@ -65,13 +65,6 @@ Status HoldTable::put(HoldRecord hold) {
   kept.peer = hold.peer;
   kept.stream = hold.stream;
   kept.contact = hold.contact;
-  std::vector<std::uint32_t> gone;
-  for (const auto& [log, acked] : kept.acked) {
-    if (!hold.acked.contains(log)) gone.push_back(log);
-  }
-  for (const std::uint32_t log : gone) {
-    if (status = erase(kept, log); !status) return status;
-  }
   for (const auto& [log, acked] : hold.acked) {
     if (status = write(kept, log, acked); !status) return status;
   }
@@ -100,13 +93,6 @@ Status HoldTable::hold_new(const LogRecord& log) {
     if (auto status = write(hold, log.no, 0); !status) return status;
   }
   return {};
-}
-
-Status HoldTable::erase(HoldRecord& hold, std::uint32_t log) {
-  hold.acked.erase(log);
-  std::erase(by_log_[log], &hold);
-  if (by_log_[log].empty()) by_log_.erase(log);
-  return remove_log_.bind(1, hold.peer).bind(2, hold.stream).bind(3, std::int64_t{log}).run();
 }
 
 Status HoldTable::remove(const std::string& peer, const std::string& stream) {

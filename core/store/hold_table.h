@@ -23,7 +23,8 @@ class HoldTable {
   explicit HoldTable(const LogTable& logs) : logs_(logs) {}
   Status load(Connection& connection);
 
-  // Makes or replaces a hold.  Entries of logs that are not there are left out.
+  // Makes a hold, or sets the entries that it names: logs that were made since may have others.
+  // Entries of logs that are not there are left out.
   Status put(HoldRecord hold);
   Status remove(const std::string& peer, const std::string& stream);
   // Never goes back; a log without an entry gets one.  Holds and logs that are not there are
@@ -51,7 +52,6 @@ class HoldTable {
 
   Status load_logs(Connection& connection);
   Status write(HoldRecord& hold, std::uint32_t log, std::uint64_t acked);
-  Status erase(HoldRecord& hold, std::uint32_t log);
   Status see(HoldRecord& hold, WallTime contact);
 
   const LogTable& logs_;

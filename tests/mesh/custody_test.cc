@@ -255,7 +255,7 @@ TEST_CASE("what a peer was promised with its stream stays held once it has asked
 
   CHECK(node.need().kept_from == std::optional<std::uint64_t>(5));
   node.custody.on_release("peer", {"events", {node.fresh->id}});
-  CHECK_FALSE(node.custody.on_claim("peer", *node.fresh, 5, node.now.steady));
+  CHECK_FALSE(node.need().keep);
 }
 
 TEST_CASE("what is over the limit of holds is refused, for one peer and for all") {

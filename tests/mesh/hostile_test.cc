@@ -197,6 +197,24 @@ TEST_CASE("a peer for which too many streams would be held is told so") {
   CHECK(node.mesh->status().holds.size() == 4096);
 }
 
+TEST_CASE("a number that is said of a node leaves it numbers of its own") {
+  for (const std::uint64_t lie : {kHuge, kHuge >> 1, kHuge >> 2, std::uint64_t{1} << 40}) {
+    CAPTURE(lie);
+    OneNode node({}, own_log(5));
+    const SessionId peer = node.greet("peer");
+    wire::MapRecord own = record("node", lie);
+    own.open = {{std::to_string(lie) + "-x", "events", {}, Durability::Fsync, Priority::Normal}};
+    node.say(peer, wire::State{{{"node", lie}}, {own}});
+    node.run(3s);
+
+    CHECK(records_of(node.said<wire::State>(peer), "node").second < 1000);
+    for (const Action& action : node.out) {
+      const auto* const save = std::get_if<SaveFacts>(&action);
+      if (save != nullptr) CHECK(save->facts.runs < 1000);
+    }
+  }
+}
+
 TEST_SUITE_END();
 
 }  // namespace

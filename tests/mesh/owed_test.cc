@@ -33,6 +33,20 @@ struct Carrier : OneNode {
     run(1s);
     REQUIRE(wants(*this, origin).size() == 1);
   }
+  // The origin gives signs of life, and the disk takes what there is to write.
+  void live(Duration time) {
+    for (const TimePoint end = now.steady + time; now.steady < end;) {
+      run(1s);
+      say(origin, wire::Ping{});
+      write_all();
+    }
+  }
+  void write_all() {
+    for (; written < out.size(); ++written) {
+      const auto* const write = std::get_if<WriteCopy>(&out[written]);
+      if (write != nullptr) mesh->on_written(write->token, 1U, now, out);
+    }
+  }
   static MeshOptions carrying() {
     MeshOptions options;
     options.carry = {"events"};
@@ -40,6 +54,7 @@ struct Carrier : OneNode {
   }
 
   SessionId origin;
+  std::size_t written = 0;
 };
 
 wire::PeerRecord at(std::string node_id, std::vector<std::string> addresses) {
@@ -84,18 +99,89 @@ TEST_CASE("who holds the stream is asked for what the origin has trimmed") {
   CHECK(wants(node, other).empty());
 }
 
+TEST_CASE("a repair is answered where what was read ends with the event before") {
+  LogRecord own{.no = 1, .id = {"node", "1-x", "events"}, .open = true, .head = 3};
+  own.head_id = "e-3";
+  OneNode node({}, {own});
+  const SessionId peer = node.greet("peer");
+  node.say(peer, wire::Want{.number = 1,
+                            .log = own.id,
+                            .kind = wire::WantKind::Repair,
+                            .from = {.seq = 2},
+                            .id = "e-1"});
+  const auto reads = [&] {
+    std::vector<ReadEvents> all;
+    for (const Action& action : node.out) {
+      if (const auto* const read = std::get_if<ReadEvents>(&action)) all.push_back(*read);
+    }
+    return all;
+  };
+  REQUIRE(reads().size() == 1);
+  CHECK(reads()[0].after == 0);
+
+  auto batch = std::make_unique<EventBatch>();
+  UuidMaker ids;
+  EventView event;
+  event.topic = "t";
+  event.id = "e-1";
+  event.position = Position(1, 1);
+  batch->add(event, node.now.wall, ids);
+  node.mesh->on_read(reads()[0].token, ReadResult{std::move(batch), 1, {}, 1}, node.now, node.out);
+  node.tick();
+
+  CHECK(node.said<wire::Stop>(peer).empty());
+  REQUIRE(reads().size() == 2);
+  CHECK(reads()[1].after == 1);
+}
+
 TEST_CASE("a holder is let go of when the new upstream has lasted") {
   Carrier node;
   const SessionId old = node.greet("old");
   node.say(old, wire::Held{"events", {{kLog, 0}}});
   node.say(old, wire::Have{{{kLog, 1, 0, ""}}});
   node.say(node.origin, wire::Upto{wants(node, node.origin).at(0).number, 0, 0});
-  node.run(3s);
+  node.live(3s);
   CHECK(node.said<wire::Release>(old).empty());
 
-  node.run(2s);
+  node.live(2s);
 
   CHECK(node.said<wire::Release>(old).size() == 1);
+}
+
+TEST_CASE("who waits for what is trimmed asks ever more seldom, also where more is trimmed") {
+  Carrier node;
+  const auto answer = [&](std::uint64_t after, std::uint64_t upto, bool trimmed) {
+    const std::uint64_t number = wants(node, node.origin).back().number;
+    if (trimmed) node.say(node.origin, wire::LinkGap{number, after + 1, upto, "retention"});
+    node.say(node.origin, wire::Upto{number, after, upto});
+  };
+  answer(0, 10, false);
+  answer(10, 14, true);
+  const auto asked = [&] { return wants(node, node.origin).size(); };
+  const std::size_t before = asked();
+  node.live(21s);
+  CHECK(asked() == before + 1);
+
+  answer(10, 20, true);
+  node.live(30s);
+  CHECK(asked() == before + 1);
+  node.live(15s);
+  CHECK(asked() == before + 2);
+}
+
+TEST_CASE("a copy that does not begin with the log counts as no replica") {
+  for (const std::uint64_t whole_from : {1, 51}) {
+    OneNode node(Carrier::carrying(),
+                 {{.no = 1, .id = kLog, .head = 60, .whole_from = whole_from}});
+    const SessionId origin = node.greet("origin");
+    node.say(origin, announcement());
+    node.say(origin, wire::Held{"events", {{kLog, 0}}});
+    node.run(1s);
+
+    const auto acks = node.said<wire::Ack>(origin);
+    const std::uint64_t stored = acks.empty() ? 0 : acks.back().logs.at(0).stored;
+    CHECK(stored == (whole_from == 1 ? 60 : 0));
+  }
 }
 
 TEST_CASE("what a peer had another way is not asked for any more") {

@@ -113,6 +113,7 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
     if (!f.gap_hold || (f.repair && f.repair->below)) plan_main(log, f, now, out);
     if (!f.gap_hold || (f.repair && !f.repair->below)) plan_backfill(log, f, now, out);
     check_repair(log, f, now, out);
+    check_backfill(log, f, now, out);
     if (has_all(log, f)) {
       release_all(log, f, now, out);
     } else {

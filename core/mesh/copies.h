@@ -193,6 +193,7 @@ class Copies {
   void ask_who_has(Log& log, Fetch& f, Actions& out);
   Link* who_has(const Log& log, const Fetch& f, const Request& asked, std::uint64_t position);
   void check_repair(Log& log, Fetch& f, Now now, Actions& out);
+  void check_backfill(Log& log, Fetch& f, Now now, Actions& out);
   void wait_in_hole(Log& log, Fetch& f, const Missing& missing, Now now, Actions& out);
   void record_lost(Log& log, Fetch& f, const Missing& missing, Actions& out);
 

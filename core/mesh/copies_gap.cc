@@ -185,6 +185,22 @@ void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
   ask_repair(log, f, *better, {.from = position, .claims = claims}, out);
 }
 
+// The same for what is filled in, where a neighbour may have what was promised.
+void Copies::check_backfill(Log& log, Fetch& f, Now now, Actions& out) {
+  if (!f.backfill || f.backfill->answered || f.repair || !f.lack) return;
+  if (f.lack->from.at != Begin::At::Seq) return;
+  const std::uint64_t next = f.lack->from.seq;
+  if (!f.need.standing || !f.need.owed_from || *f.need.owed_from > f.lack->to) return;
+  Link* const holder = other_source(log, f, *f.backfill, {0, next, next, {}}, true);
+  const Link* const upstream = tables_.links.find(f.backfill->session);
+  if (holder == nullptr || upstream == nullptr) return;
+  const Duration trips = upstream->round_trip().value_or(Duration(0)) * 2;
+  const TimePoint due = f.backfill->heard + std::max(options_.repair_after, trips);
+  if (now.steady < due) return again(log, due);
+  stop(f, f.backfill, out);
+  ask_repair(log, f, *holder, {.below = true, .from = next, .to = next}, out);
+}
+
 // Nobody who can be reached has what is needed next.
 void Copies::wait_in_hole(Log& log, Fetch& f, const Missing& missing, Now now, Actions& out) {
   const bool below = missing.below;

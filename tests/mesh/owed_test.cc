@@ -148,6 +148,22 @@ TEST_CASE("a holder is let go of when the new upstream has lasted") {
   CHECK(node.said<wire::Release>(old).size() == 1);
 }
 
+TEST_CASE("who holds the stream is asked for what the upstream, waiting itself, does not send") {
+  Carrier node;
+  const SessionId keeper = node.greet("keeper");
+  node.say(keeper, wire::Held{"events", {}});
+  const std::uint64_t number = wants(node, node.origin).at(0).number;
+  node.say(node.origin, wire::LinkGap{number, 1, 4, "retention"});
+  node.say(node.origin, wire::Upto{number, 0, 4});
+  REQUIRE(wants(node, node.origin).back().kind == wire::WantKind::Backfill);
+  node.live(1s);
+
+  REQUIRE(wants(node, keeper).size() == 1);
+  CHECK(wants(node, keeper)[0].kind == wire::WantKind::Repair);
+  CHECK(wants(node, keeper)[0].standing);
+  CHECK(wants(node, keeper)[0].to == 4);
+}
+
 TEST_CASE("who waits for what is trimmed asks ever more seldom, also where more is trimmed") {
   Carrier node;
   const auto answer = [&](std::uint64_t after, std::uint64_t upto, bool trimmed) {

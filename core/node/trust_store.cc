@@ -43,17 +43,24 @@ Status check_private(const fs::path& folder) {
                                         folder.string(), found.st_mode & 07777, folder.string()));
 }
 
+// Config: there is none.  Io: that could not be seen, for want of descriptors or the like.
 Result<std::string> read_key(const fs::path& path) {
+  errno = 0;
   std::ifstream file(path);
-  std::string line;
-  if (!file.is_open()) return fail(Errc::Io, fmt::format("trust: cannot read {}", path.string()));
+  if (!file.is_open()) {
+    const bool passing = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO;
+    if (passing) return failed("read", path);
+    return fail(Errc::Config, fmt::format("trust: cannot read {}: {} (mend it, or move it away)",
+                                          path.string(), std::strerror(errno)));
+  }
   std::array<char, 256> start{};
   file.getline(start.data(), start.size());
-  line = start.data();
+  std::string line = start.data();
   while (line.ends_with('\r') || line.ends_with(' ')) line.pop_back();
   if (is_curve_key(line)) return line;
   return fail(Errc::Config, fmt::format("trust: {} has no public key on its first line (40 "
-                                        "characters, as marram key show prints)",
+                                        "characters, as marram key show prints): mend it, or "
+                                        "move it away",
                                         path.string()));
 }
 
@@ -157,7 +164,7 @@ bool TrustStore::touched() const {
 bool TrustStore::changed() {
   bool other = false;
   stale_ = touched() || stale_;
-  std::vector<Result<std::vector<TrustedKey>>> read;
+  std::vector<Result<TrustFolder>> read;
   if (readings_->take(read)) {
     const auto before = trusted_;
     reading_ = false;
@@ -181,13 +188,23 @@ void TrustStore::read_again() {
   }
 }
 
-void TrustStore::take(Result<std::vector<TrustedKey>> read) {
+void TrustStore::take(Result<TrustFolder> read) {
   if (!read) {
     log_.error("mesh", fmt::format("{}; who is trusted stays as it was", read.error().message));
     return;
   }
   filed_.clear();
-  for (TrustedKey& file : *read) filed_.push_back(std::move(file.key));
+  for (TrustedKey& file : read->keys) filed_.push_back(std::move(file.key));
+  warn(read->broken);
+}
+
+// Each file once, until it is mended.
+void TrustStore::warn(const std::vector<TrustFolder::Broken>& broken) {
+  const std::set<std::string> before = std::exchange(warned_, {});
+  for (const TrustFolder::Broken& file : broken) {
+    warned_.insert(file.name);
+    if (!before.contains(file.name)) log_.warn("mesh", file.why);
+  }
 }
 
 void TrustStore::combine() {
@@ -204,18 +221,24 @@ Status TrustStore::set_keys(std::vector<std::string> keys) {
   return {};
 }
 
-Result<std::vector<TrustedKey>> read_trust_folder(const fs::path& folder) {
-  std::vector<TrustedKey> all;
+Result<TrustFolder> read_trust_folder(const fs::path& folder) {
+  TrustFolder all;
   std::error_code error;
   if (!fs::exists(folder, error)) return all;
   if (auto status = check_private(folder); !status) return tl::unexpected(status.error());
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    const std::string name = at->path().filename().string();
+    std::string name = at->path().filename().string();
     if (!name.ends_with(kEnding) || name.starts_with('.')) continue;
+    name.resize(name.size() - kEnding.size());
     auto key = read_key(at->path());
-    if (!key) return tl::unexpected(key.error());
-    all.push_back({name.substr(0, name.size() - kEnding.size()), std::move(*key)});
-    if (all.size() > kKeysMax) {
+    if (key) {
+      all.keys.push_back({std::move(name), std::move(*key)});
+    } else if (key.error().code == Errc::Config) {
+      all.broken.push_back({std::move(name), std::move(key.error().message)});
+    } else {
+      return tl::unexpected(key.error());
+    }
+    if (all.keys.size() + all.broken.size() > kKeysMax) {
       return fail(Errc::Config,
                   fmt::format("trust: {} has more than {} keys", folder.string(), kKeysMax));
     }
@@ -224,7 +247,8 @@ Result<std::vector<TrustedKey>> read_trust_folder(const fs::path& folder) {
     return fail(Errc::Io,
                 fmt::format("trust: cannot read {}: {}", folder.string(), error.message()));
   }
-  std::ranges::sort(all, {}, &TrustedKey::name);
+  std::ranges::sort(all.keys, {}, &TrustedKey::name);
+  std::ranges::sort(all.broken, {}, &TrustFolder::Broken::name);
   return all;
 }
 
@@ -241,6 +265,7 @@ Status trust_key(const fs::path& folder, const std::string& name, const std::str
   if (fs::exists(path, ignored)) {
     const auto there = read_key(path);
     if (there && *there == key) return {};
+    if (!there) return tl::unexpected(there.error());
     return fail(Errc::Exists,
                 fmt::format("trust: {} has another key (revoke it first, or choose another name)",
                             path.string()));
@@ -248,17 +273,28 @@ Status trust_key(const fs::path& folder, const std::string& name, const std::str
   return write_file(path, key + "\n");
 }
 
-Result<std::size_t> revoke_key(const fs::path& folder, const std::string& which) {
-  const auto all = read_trust_folder(folder);
+Result<Revoked> revoke_key(const fs::path& folder, const std::string& which) {
+  auto all = read_trust_folder(folder);
   if (!all) return tl::unexpected(all.error());
-  std::size_t removed = 0;
-  for (const TrustedKey& file : *all) {
-    if (file.name != which && file.key != which && node_id_of_key(file.key) != which) continue;
+  for (TrustFolder::Broken& file : all->broken) all->keys.push_back({std::move(file.name), ""});
+  Revoked done;
+  for (TrustedKey& file : all->keys) {
+    const bool meant =
+        file.name == which ||
+        (!file.key.empty() && (file.key == which || node_id_of_key(file.key) == which));
+    if (!meant) {
+      done.left.push_back(std::move(file));
+      continue;
+    }
     const fs::path path = folder / (file.name + std::string(kEnding));
     if (::unlink(path.c_str()) != 0) return failed("remove", path);
-    ++removed;
+    done.removed.push_back(std::move(file));
   }
-  if (removed > 0) return removed;
+  std::erase_if(done.left, [&](const TrustedKey& other) {
+    return other.key.empty() ||
+           std::ranges::find(done.removed, other.key, &TrustedKey::key) == done.removed.end();
+  });
+  if (!done.removed.empty()) return done;
   return fail(Errc::NotFound, fmt::format("trust: nobody in {} is called, or has the key or id, {} "
                                           "(marram peer ls lists them)",
                                           folder.string(), which));

@@ -82,6 +82,8 @@ std::vector<std::string> mesh_problems(const MeshNodeOptions& mesh) {
   }
   if (const auto trusted = read_trust_folder(mesh.trust_dir); !trusted) {
     problems.push_back(trusted.error().message);
+  } else {
+    for (const auto& file : trusted->broken) problems.push_back(file.why);
   }
   return problems;
 }

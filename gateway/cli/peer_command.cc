@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -49,12 +50,19 @@ Result<MeshNodeOptions> with_folder(const Options& options) {
               "(set it, or list them in mesh.trust)");
 }
 
+void warn_of(const TrustFolder& folder) {
+  for (const auto& file : folder.broken) {
+    fmt::print(stderr, "marram: {}; until then nobody is trusted by it\n", file.why);
+  }
+}
+
 Result<std::vector<Peer>> peers_of(const MeshNodeOptions& mesh) {
   std::vector<Peer> peers;
   for (const std::string& key : mesh.trust) peers.push_back({"", key, "mesh.trust"});
   const auto files = read_trust_folder(mesh.trust_dir);
   if (!files) return tl::unexpected(files.error());
-  for (const TrustedKey& file : *files) {
+  warn_of(*files);
+  for (const TrustedKey& file : files->keys) {
     peers.push_back({file.name, file.key, mesh.trust_dir.string()});
   }
   return peers;
@@ -108,20 +116,52 @@ int list(const Options& options) {
   return kOk;
 }
 
+// Who has a key that may be trusted: its id.
+Result<std::string> newcomer(const MeshNodeOptions& mesh, const std::string& key) {
+  std::string id = node_id_of_key(key);
+  if (id.empty()) {
+    return fail(Errc::Invalid, fmt::format("peer: \"{}\" is no public key (40 characters, as "
+                                           "marram key show prints there; in quotes)",
+                                           key));
+  }
+  const auto own =
+      mesh.key_file.empty() ? Result<CurveKey>(CurveKey{}) : read_key_file(mesh.key_file);
+  if (!own || own->public_key != key) return id;
+  return fail(Errc::Invalid, fmt::format("peer: {} is this node's own key (trust that of the other "
+                                         "node: marram key show there)",
+                                         key));
+}
+
+// Where a key is trusted, but for the file of `name`.
+std::vector<std::string> names_of(const MeshNodeOptions& mesh, const TrustFolder& folder,
+                                  const std::string& key, const std::string& name) {
+  std::vector<std::string> names;
+  if (std::ranges::find(mesh.trust, key) != mesh.trust.end()) names.push_back("mesh.trust");
+  for (const TrustedKey& file : folder.keys) {
+    if (file.key == key && file.name != name) names.push_back(file.name);
+  }
+  return names;
+}
+
 int trust(const Options& options) {
   const auto mesh = with_folder(options);
   if (!mesh) return complain(mesh.error());
-  const std::string id = node_id_of_key(options.which);
-  const std::string name = options.name.empty() && !id.empty() ? id : options.name;
-  if (id.empty()) {
-    return complain({Errc::Invalid, fmt::format("peer: \"{}\" is no public key (40 characters, as "
-                                                "marram key show prints there; in quotes)",
-                                                options.which)});
+  const auto id = newcomer(*mesh, options.which);
+  if (!id) return complain(id.error());
+  const auto folder = read_trust_folder(mesh->trust_dir);
+  if (!folder) return complain(folder.error());
+  warn_of(*folder);
+  const std::string name = options.name.empty() ? *id : options.name;
+  const auto others = names_of(*mesh, *folder, options.which, name);
+  if (options.name.empty() && !others.empty()) {
+    fmt::print("{} is trusted already, as {}\n", *id, fmt::join(others, ", "));
+    return kOk;
   }
   if (auto status = trust_key(mesh->trust_dir, name, options.which); !status) {
     return complain(status.error());
   }
-  fmt::print("{} is trusted: {}\n", id, (mesh->trust_dir / (name + ".pub")).string());
+  fmt::print("{} is trusted: {}\n", *id, (mesh->trust_dir / (name + ".pub")).string());
+  if (!others.empty()) fmt::print("it is trusted as {} too\n", fmt::join(others, ", "));
   return kOk;
 }
 
@@ -135,8 +175,17 @@ int revoke(const Options& options) {
                                                 "the node with SIGHUP)",
                                                 key)});
   }
-  const auto removed = revoke_key(mesh->trust_dir, options.which);
-  if (!removed) return complain(removed.error());
+  const auto done = revoke_key(mesh->trust_dir, options.which);
+  if (!done) return complain(done.error());
+  for (const TrustedKey& file : done->removed) {
+    const auto names = names_of(*mesh, {.keys = done->left, .broken = {}}, file.key, "");
+    if (names.empty()) continue;
+    fmt::print(stderr,
+               "marram: {} is removed, but its key is still trusted as {} (marram peer revoke {} "
+               "removes every name)\n",
+               options.which, fmt::join(names, ", "), node_id_of_key(file.key));
+    return kProblems;
+  }
   fmt::print("{} is trusted no longer\n", options.which);
   return kOk;
 }

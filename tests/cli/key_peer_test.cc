@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/node/key_file.h"
@@ -80,6 +81,57 @@ TEST_CASE("what is no key is not trusted") {
 
   CHECK(about(dir, {"peer", "trust", "short"}).code == 64);
   CHECK(about(dir, {"peer", "trust", make_curve_key().public_key, "--name", "../x"}).code == 64);
+}
+
+TEST_CASE("a file without a key is told of, and stands in nobody's way") {
+  const TempDir dir;
+  REQUIRE(about(dir, {"peer", "trust", make_curve_key().public_key, "--name", "hub"}).code == 0);
+  std::ofstream(dir / "data/trusted/junk.pub") << "junk\n";
+
+  const Ran listed = about(dir, {"peer", "ls", "--json"});
+  const Ran trusted = about(dir, {"peer", "trust", make_curve_key().public_key, "--name", "gw"});
+  const Ran revoked = about(dir, {"peer", "revoke", "hub"});
+  const Ran removed = about(dir, {"peer", "revoke", "junk"});
+
+  CHECK(listed.code == 0);
+  CHECK(nlohmann::json::parse(listed.out).size() == 1);
+  CHECK_MESSAGE(has(listed.err, "junk.pub has no public key"), listed.err);
+  CHECK_MESSAGE(has(listed.err, "mend it, or move it away"), listed.err);
+  CHECK(trusted.code == 0);
+  CHECK_MESSAGE(has(trusted.err, "junk.pub"), trusted.err);
+  CHECK_MESSAGE(revoked.code == 0, revoked.err);
+  CHECK_MESSAGE(removed.code == 0, removed.err);
+  CHECK_FALSE(has(about(dir, {"peer", "ls"}).err, "junk.pub"));
+}
+
+TEST_CASE("a peer with two names is trusted until both are revoked, which is said") {
+  const TempDir dir;
+  const std::string key = make_curve_key().public_key;
+  REQUIRE(about(dir, {"peer", "trust", key, "--name", "hub"}).code == 0);
+
+  const Ran again = about(dir, {"peer", "trust", key});
+  const Ran other = about(dir, {"peer", "trust", key, "--name", "old"});
+  CHECK(again.code == 0);
+  CHECK_MESSAGE(has(again.out, "trusted already, as hub"), again.out);
+  CHECK(other.code == 0);
+  CHECK_MESSAGE(has(other.out, "trusted as hub too"), other.out);
+
+  const Ran first = about(dir, {"peer", "revoke", "old"});
+  CHECK(first.code == 1);
+  CHECK_MESSAGE(has(first.err, "still trusted as hub"), first.err);
+  CHECK(about(dir, {"peer", "trust", key, "--name", "old"}).code == 0);
+  CHECK(about(dir, {"peer", "revoke", node_id_of_key(key)}).code == 0);
+  CHECK(nlohmann::json::parse(about(dir, {"peer", "ls", "--json"}).out).empty());
+}
+
+TEST_CASE("a node is not told to trust itself") {
+  const TempDir dir;
+  const std::string own = about(dir, {"key", "new"}).out.substr(0, 40);
+
+  const Ran ran = about(dir, {"peer", "trust", own});
+
+  CHECK(ran.code == 64);
+  CHECK_MESSAGE(has(ran.err, "own key"), ran.err);
 }
 
 TEST_CASE("a key that the configuration trusts is not revoked behind its back") {

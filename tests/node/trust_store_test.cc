@@ -30,7 +30,7 @@ bool until(TrustStore& store, const std::function<bool()>& condition) {
   return true;
 }
 
-class Errors : public Log {
+class Lines : public Log {
  public:
   void write(LogLevel, std::string_view, std::string_view message, LogFields) override {
     all += message;
@@ -84,22 +84,53 @@ TEST_CASE("who is trusted or revoked in the folder is so in a running node") {
   CHECK(until(store, [&] { return !store.admits(key); }));
 }
 
-TEST_CASE("a broken file refuses the start, and later leaves the list as it was") {
+TEST_CASE("a file without a key is warned of once, and the others count") {
+  const TempFolder folder;
+  const std::string first = new_key();
+  const std::string second = new_key();
+  folder.write("bad.pub", "no key\n");
+  REQUIRE(trust_key(folder.path(), "first", first));
+  Lines log;
+
+  const auto opened = TrustStore::open({}, folder.path(), log);
+  REQUIRE(opened);
+  CHECK((*opened)->admits(first));
+  CHECK(log.all.find("bad.pub has no public key") != std::string::npos);
+  CHECK(log.all.find("mend it, or move it away") != std::string::npos);
+  log.all.clear();
+
+  REQUIRE(trust_key(folder.path(), "second", second));
+  CHECK(until(**opened, [&] { return (*opened)->admits(second); }));
+  REQUIRE(revoke_key(folder.path(), "first"));
+  CHECK(until(**opened, [&] { return !(*opened)->admits(first); }));
+  CHECK(log.all.empty());
+}
+
+TEST_CASE("a file that no longer has a key trusts nobody") {
   const TempFolder folder;
   const std::string key = new_key();
-  folder.write("good.pub", key);
-  Errors log;
+  REQUIRE(trust_key(folder.path(), "gw-3", key));
+  const auto opened = TrustStore::open({}, folder.path(), Log::none());
+  REQUIRE(opened);
+
+  folder.write("gw-3.pub", "no key\n");
+
+  CHECK(until(**opened, [&] { return !(*opened)->admits(key); }));
+}
+
+TEST_CASE("a folder that cannot be taken leaves a running node's list as it was") {
+  const TempFolder folder;
+  const std::string key = new_key();
+  REQUIRE(trust_key(folder.path(), "good", key));
+  Lines log;
   const auto opened = TrustStore::open({}, folder.path(), log);
   REQUIRE(opened);
 
-  folder.write("bad.pub", "no key\n");
+  REQUIRE(::chmod(folder.path().c_str(), 0777) == 0);
+  folder.write("more.pub", new_key());
 
-  CHECK(until(**opened, [&] { return log.all.find("bad.pub") != std::string::npos; }));
-  CHECK((*opened)->admits(key));
-  const auto again = TrustStore::open({}, folder.path(), Log::none());
-  REQUIRE_FALSE(again);
-  CHECK(again.error().code == Errc::Config);
-  CHECK(again.error().message.find("bad.pub") != std::string::npos);
+  CHECK(until(**opened, [&] { return log.all.find("stays as it was") != std::string::npos; }));
+  CHECK((*opened)->keys() == std::vector<std::string>{key});
 }
 
 TEST_CASE("a folder that others may write to trusts nobody") {
@@ -160,7 +191,7 @@ TEST_CASE("a name stands for one key") {
   CHECK(trust_key(folder.path(), "gw-3", key));
   CHECK(trust_key(folder.path(), "gw-3", key));
   CHECK(trust_key(folder.path(), "gw-3", new_key()).error().code == Errc::Exists);
-  CHECK(read_trust_folder(folder.path())->size() == 1);
+  CHECK(read_trust_folder(folder.path())->keys.size() == 1);
 }
 
 TEST_CASE("a peer is revoked by name, key or id, under all its names") {
@@ -170,9 +201,35 @@ TEST_CASE("a peer is revoked by name, key or id, under all its names") {
   REQUIRE(trust_key(folder.path(), "b", key));
   REQUIRE(trust_key(folder.path(), "c", new_key()));
 
-  CHECK(*revoke_key(folder.path(), key) == 2);
-  CHECK(*revoke_key(folder.path(), "c") == 1);
+  CHECK(revoke_key(folder.path(), key)->removed.size() == 2);
+  CHECK(revoke_key(folder.path(), "c")->removed.size() == 1);
   CHECK(revoke_key(folder.path(), "c").error().code == Errc::NotFound);
+}
+
+TEST_CASE("a peer that is revoked by one of its names is said to be trusted under the other") {
+  const TempFolder folder;
+  const std::string key = new_key();
+  REQUIRE(trust_key(folder.path(), "a", key));
+  REQUIRE(trust_key(folder.path(), "b", key));
+  REQUIRE(trust_key(folder.path(), "c", new_key()));
+
+  const auto first = revoke_key(folder.path(), "a");
+  REQUIRE(first);
+  REQUIRE(first->left.size() == 1);
+  CHECK(first->left[0].name == "b");
+  CHECK(revoke_key(folder.path(), "b")->left.empty());
+}
+
+TEST_CASE("a file without a key is removed by its name, and keeps nobody else from being revoked") {
+  const TempFolder folder;
+  folder.write("junk.pub", "junk\n");
+  REQUIRE(trust_key(folder.path(), "a", new_key()));
+
+  CHECK(revoke_key(folder.path(), "a"));
+  CHECK(revoke_key(folder.path(), "").error().code == Errc::NotFound);
+  CHECK(trust_key(folder.path(), "junk", new_key()).error().code == Errc::Config);
+  CHECK(revoke_key(folder.path(), "junk"));
+  CHECK(read_trust_folder(folder.path())->broken.empty());
 }
 
 TEST_SUITE_END();

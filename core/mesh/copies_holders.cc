@@ -130,8 +130,7 @@ std::optional<wire::AckEntry> Copies::ack(const Log& log) {
       acked = std::min(acked, f.lack->from.seq - 1);
     }
   }
-  // Who counts copies counts those that have the log from its beginning.
-  return wire::AckEntry{log.id, acked, log.record->whole_from == 1 ? log.record->head : 0};
+  return wire::AckEntry{log.id, acked, log.whole() ? log.record->head : 0};
 }
 
 std::vector<Copies::AckTo> Copies::take_acks() {

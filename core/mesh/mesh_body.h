@@ -140,8 +140,8 @@ struct Mesh::Body {
   bool pins_lowered = false;  // perhaps: there is another want
   TimePoint pins_at{};
   std::map<std::uint32_t, std::uint64_t> pins;
-  std::map<std::uint32_t, std::map<std::string, std::uint64_t>> replicas;  // by log, peer
-  std::map<std::uint32_t, TimePoint> empty_since;                          // closed logs
+  std::map<std::uint32_t, std::map<std::string, Replicated::Copy>> replicas;  // by log, peer
+  std::map<std::uint32_t, TimePoint> empty_since;                             // closed logs
   TimePoint sweep_at{};
   TimePoint owed_at{};  // looked at again
   TimePoint peers_at{};

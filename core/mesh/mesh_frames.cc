@@ -367,11 +367,12 @@ Status Mesh::Body::on(Link& link, wire::Ack& ack, Now now, Actions& out) {
     pins_changed = true;
     if (!log->writes() || entry.stored == 0) continue;
     auto& stored = replicas[log->index];
-    if (stored[peer] >= entry.stored) continue;
-    stored[peer] = entry.stored;
+    const auto [copy, is_new] = stored.try_emplace(peer);
+    if (is_new) copy->second.from = serving.began(link.id(), *log);
+    if (copy->second.upto >= entry.stored) continue;
+    copy->second.upto = entry.stored;
     Replicated replicated{log->record->no, {}};
-    for (const auto& [other, upto] : stored) replicated.stored.push_back(upto);
-    std::sort(replicated.stored.rbegin(), replicated.stored.rend());
+    for (const auto& [other, stretch] : stored) replicated.stored.push_back(stretch);
     out.push_back(std::move(replicated));
   }
   return {};

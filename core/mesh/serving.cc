@@ -94,6 +94,7 @@ Status Serving::on_want(Link& link, Log& log, wire::Want want, TimePoint now) {
   served.located = want.from.at == Begin::At::Seq;
   served.sent = served.located ? std::max<std::uint64_t>(want.from.seq, 1) - 1 : 0;
   served.told = served.acked = served.upto = served.sent;
+  served.begin = served.located ? served.sent + 1 : 0;
   served.check_id = !want.id.empty() && served.sent != 0;
   served.want = std::move(want);
   const std::uint64_t number = served.want.number;
@@ -193,6 +194,14 @@ void Serving::add_to(Need& need, const Log& log) const {
     }
     if (need.askers.size() < 2) need.askers.push_back(link->peer().node_id);
   }
+}
+
+std::uint64_t Serving::began(SessionId id, const Log& log) const {
+  const auto session = sessions_.find(id);
+  if (session == sessions_.end()) return 1;
+  const auto number = session->second.by_log.find({log.index, WantKind::Main});
+  if (number == session->second.by_log.end()) return 1;
+  return std::max<std::uint64_t>(session->second.wants.at(number->second).begin, 1);
 }
 
 bool Serving::feeds(SessionId id, const Log& log) const {

@@ -36,6 +36,7 @@ struct Served {
   bool blocked = false;     // until something of the log changes
   bool follows = false;     // it has acknowledged something: who reads there has a right to go on
   bool over = false;        // to be ended: a repair that cannot be answered
+  std::uint64_t begin = 0;  // once it is located
   std::uint64_t sent = 0;   // looked at, and sent where it matches, up to here
   std::uint64_t told = 0;   // the peer knows that
   std::uint64_t acked = 0;  // the peer needs nothing up to here
@@ -95,6 +96,8 @@ class Serving {
   // --- what follows ---
   // What the peers' wants need of a log; of `standing` wants too, which run.
   void add_to(Need& need, const Log& log) const;
+  // Where the peer of a session has begun with a log; 1: nobody knows.
+  std::uint64_t began(SessionId session, const Log& log) const;
   // Whether the peer of a session is fed a log.
   bool feeds(SessionId session, const Log& log) const;
   // By log number, the lowest acknowledged position of all wants that run.

@@ -114,6 +114,7 @@ Serving::Step Serving::locate(const Log& log, Session& session, Served& want, Ac
   if (want.want.from.at == Begin::At::Head) {
     want.located = true;
     want.sent = want.told = want.acked = want.upto = log.head();
+    want.begin = want.sent + 1;
     return Step::Sent;
   }
   const bool known = log.own || log.record->whole_from <= 1 ||
@@ -144,6 +145,7 @@ bool Serving::on_time_found(Token token, const Result<std::uint64_t>& seq, TimeP
   std::uint64_t before = std::max<std::uint64_t>(*seq, 1) - 1;
   if (want.want.kind == WantKind::Backfill) before = std::min(before, want.want.to);
   want.sent = want.told = want.acked = want.upto = before;
+  want.begin = before + 1;
   make_ready(session, want);
   return true;
 }

@@ -137,11 +137,16 @@ struct Readable {
   std::uint64_t after = 0;
   std::uint64_t upto = kNoLimit;
 };
-// How far peers have stored an own log of this run: one number a peer, the highest first.
-// Of absent peers the last that they said.
+// What peers have stored of an own log of this run: one stretch a peer, from where it began to
+// keep the log whole.  Of absent peers the last that they said.
 struct Replicated {
+  struct Copy {
+    std::uint64_t from = 1;
+    std::uint64_t upto = 0;
+    bool operator==(const Copy&) const = default;
+  };
   std::uint32_t log = 0;
-  std::vector<std::uint64_t> stored;
+  std::vector<Copy> stored;
 };
 // Worth a line in the log and a count.
 struct Report {

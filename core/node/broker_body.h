@@ -100,7 +100,8 @@ struct Broker::Body {
   // broker_levels.cc
   Status check_level(const Level& level) const;
   Slot* route_slot(const std::string& route) const;
-  std::uint64_t reached(const Level& level, std::uint32_t log) const;
+  bool has_reached(const Level& level, Position position) const;
+  bool is_replicated(std::uint32_t peers, Position position) const;
   void await_level(const Level& level, const std::vector<Position>& positions, Duration patience,
                    const std::function<void(Result<bool>)>& done);
   void tell_delivered(Slot& slot);
@@ -179,7 +180,7 @@ struct Broker::Body {
   std::vector<std::uint32_t> forgotten;
   LevelWaits levels;
   // By log: how far peers have stored it, the highest first.
-  std::unordered_map<std::uint32_t, std::vector<std::uint64_t>> replicated;
+  std::unordered_map<std::uint32_t, std::vector<mesh::Replicated::Copy>> replicated;
 
   std::vector<std::uint32_t> dirty;
   std::vector<Slot*> matched;

@@ -40,16 +40,21 @@ Broker::Body::Slot* Broker::Body::route_slot(const std::string& route) const {
   return found == by_name.end() ? nullptr : found->second;
 }
 
-// How far a level has been reached in a log.
-std::uint64_t Broker::Body::reached(const Level& level, std::uint32_t log) const {
-  if (level.at == Level::At::Stored) return Consumer::kNoLimit;
-  if (level.at == Level::At::Delivered) {
-    const Slot* const slot = route_slot(level.route);
-    return slot == nullptr ? 0 : slot->consumer->cursor_of(log).value_or(0);
-  }
-  const auto found = replicated.find(log);
-  if (found == replicated.end() || found->second.size() < level.peers) return 0;
-  return found->second[level.peers - 1];
+bool Broker::Body::has_reached(const Level& level, Position position) const {
+  if (level.at == Level::At::Stored) return true;
+  if (level.at == Level::At::Replicated) return is_replicated(level.peers, position);
+  const Slot* const slot = route_slot(level.route);
+  return slot != nullptr && slot->consumer->cursor_of(position.log()).value_or(0) >= position.seq();
+}
+
+// Whoever began with the log behind a position has never had it.
+bool Broker::Body::is_replicated(std::uint32_t peers, Position position) const {
+  const auto found = replicated.find(position.log());
+  if (found == replicated.end()) return false;
+  const auto has = [&](const mesh::Replicated::Copy& copy) {
+    return copy.from <= position.seq() && position.seq() <= copy.upto;
+  };
+  return std::count_if(found->second.begin(), found->second.end(), has) >= peers;
 }
 
 void Broker::Body::await_level(const Level& level, const std::vector<Position>& positions,
@@ -57,7 +62,7 @@ void Broker::Body::await_level(const Level& level, const std::vector<Position>& 
   if (auto status = check_level(level); !status) return done(tl::unexpected(status.error()));
   std::vector<Position> missing;
   for (const Position position : positions) {
-    if (reached(level, position.log()) < position.seq()) missing.push_back(position);
+    if (!has_reached(level, position)) missing.push_back(position);
   }
   tell_time();
   constexpr Duration kPatienceMax = std::chrono::hours(24);
@@ -74,15 +79,21 @@ void Broker::Body::tell_delivered(Slot& slot) {
   const std::string what = level_text(level);
   const auto logs_awaited = levels.logs(what);
   slot.awaited = !logs_awaited.empty();
-  for (const std::uint32_t log : logs_awaited) levels.on_reached(what, log, reached(level, log));
+  for (const std::uint32_t in : logs_awaited) {
+    levels.on_reached(what, in, slot.consumer->cursor_of(in).value_or(0));
+  }
 }
 
 void Broker::on_replicated(const mesh::Replicated& told) {
   body_->replicated[told.log] = told.stored;
   if (body_->levels.empty()) return;
+  std::uint64_t most = 0;
+  for (const mesh::Replicated::Copy& copy : told.stored) most = std::max(most, copy.upto);
   for (std::uint32_t peers = 1; peers <= told.stored.size(); ++peers) {
     const Level level{.at = Level::At::Replicated, .peers = peers};
-    body_->levels.on_reached(level_text(level), told.log, told.stored[peers - 1]);
+    body_->levels.on_reached(level_text(level), told.log, most, [&](std::uint64_t seq) {
+      return body_->is_replicated(peers, Position(told.log, seq));
+    });
   }
 }
 

@@ -17,15 +17,19 @@ void LevelWaits::add(const std::string& what, const std::vector<Position>& missi
   by_time_.emplace(until, id);
 }
 
-void LevelWaits::on_reached(const std::string& what, std::uint32_t log, std::uint64_t upto) {
+void LevelWaits::on_reached(const std::string& what, std::uint32_t log, std::uint64_t upto,
+                            const std::function<bool(std::uint64_t seq)>& is_so) {
   const auto found = by_log_.find({what, log});
   if (found == by_log_.end()) return;
   Waiting& waiting = found->second;
   std::vector<std::uint64_t> ended;
-  while (!waiting.empty() && waiting.begin()->first <= upto) {
-    const std::uint64_t id = waiting.begin()->second;
-    waiting.erase(waiting.begin());
-    if (--waits_.at(id).open == 0) ended.push_back(id);
+  for (auto i = waiting.begin(); i != waiting.end() && i->first <= upto;) {
+    if (is_so && !is_so(i->first)) {
+      ++i;
+      continue;
+    }
+    if (--waits_.at(i->second).open == 0) ended.push_back(i->second);
+    i = waiting.erase(i);
   }
   if (waiting.empty()) by_log_.erase(found);
   for (const std::uint64_t id : ended) end(id, true);

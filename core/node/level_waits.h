@@ -1,8 +1,7 @@
 // Publishers that wait for their events to be replicated or delivered.
 //
 // Both are reached in the order of a log: whoever has reached a position has
-// reached all before it.  So a wait is one position a log, and what happens is one
-// number a log.
+// reached all before it, from where it began.  So a wait is one position a log.
 //
 // Threads: the owner's only.
 #pragma once
@@ -30,8 +29,9 @@ class LevelWaits {
   // `what` is the level as text; of each log in `missing` one position.
   void add(const std::string& what, const std::vector<Position>& missing, TimePoint until,
            Done done);
-  // Everything in `log` up to `upto` has reached `what`.
-  void on_reached(const std::string& what, std::uint32_t log, std::uint64_t upto);
+  // Everything in `log` up to `upto` has reached `what`, or, with `is_so`, that for which it is so.
+  void on_reached(const std::string& what, std::uint32_t log, std::uint64_t upto,
+                  const std::function<bool(std::uint64_t seq)>& is_so = {});
   void on_tick(TimePoint now);
   std::optional<TimePoint> wake_at() const;
 

@@ -69,11 +69,11 @@ TEST_CASE("nobody has stored more of a node's log than it has written") {
 
   node.say(peer, wire::Ack{{{{"node", "1-x", "events"}, 900, 1000}}});
 
-  std::vector<std::uint64_t> stored;
+  std::vector<Replicated::Copy> stored;
   for (const Action& action : node.out) {
     if (const auto* const told = std::get_if<Replicated>(&action)) stored = told->stored;
   }
-  CHECK(stored == std::vector<std::uint64_t>{5});
+  CHECK(stored == std::vector<Replicated::Copy>{{1, 5}});
 }
 
 TEST_CASE("a peer that repeats the node's own record with rising numbers makes it say little") {

@@ -185,18 +185,21 @@ TEST_CASE("who waits for what is trimmed asks ever more seldom, also where more 
   CHECK(asked() == before + 2);
 }
 
-TEST_CASE("a copy that does not begin with the log counts as no replica") {
-  for (const std::uint64_t whole_from : {1, 51}) {
-    OneNode node(Carrier::carrying(),
-                 {{.no = 1, .id = kLog, .head = 60, .whole_from = whole_from}});
-    const SessionId origin = node.greet("origin");
-    node.say(origin, announcement());
-    node.say(origin, wire::Held{"events", {{kLog, 0}}});
-    node.run(1s);
+TEST_CASE("a peer has stored a log from where it began with it") {
+  for (const wire::Begin& begin :
+       {wire::Begin{wire::Begin::At::Seq, 1, {}}, wire::Begin{wire::Begin::At::Head, 0, {}}}) {
+    const LogId own{"node", "1-x", "events"};
+    OneNode node({}, {{.no = 1, .id = own, .open = true, .head = 50}});
+    const SessionId peer = node.greet("peer");
+    node.say(peer, wire::Want{.number = 1, .log = own, .standing = true, .from = begin});
+    node.say(peer, wire::Ack{{{own, 50, 50}}});
 
-    const auto acks = node.said<wire::Ack>(origin);
-    const std::uint64_t stored = acks.empty() ? 0 : acks.back().logs.at(0).stored;
-    CHECK(stored == (whole_from == 1 ? 60 : 0));
+    std::vector<Replicated::Copy> stored;
+    for (const Action& action : node.out) {
+      if (const auto* const told = std::get_if<Replicated>(&action)) stored = told->stored;
+    }
+    const std::uint64_t from = begin.at == wire::Begin::At::Seq ? 1 : 51;
+    CHECK(stored == std::vector<Replicated::Copy>{{from, 50}});
   }
 }
 

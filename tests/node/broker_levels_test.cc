@@ -83,13 +83,27 @@ TEST_CASE("an event is replicated when so many peers have stored it") {
   asking.ask("one", "replicated:1", {Position(1, 2)});
   asking.ask("two", "replicated:2", {Position(1, 2)});
 
-  node.broker->on_replicated({.log = 1, .stored = {2, 1}});
+  node.broker->on_replicated({.log = 1, .stored = {{1, 2}, {1, 1}}});
   CHECK(asking.words == "one");
-  node.broker->on_replicated({.log = 1, .stored = {3, 2}});
+  node.broker->on_replicated({.log = 1, .stored = {{1, 3}, {1, 2}}});
   CHECK(asking.words == "one two");
   asking.ask("again", "replicated:2", {Position(1, 1)});
 
   CHECK(asking.words == "one two again");
+}
+
+TEST_CASE("who began with a log behind an event has no copy of it") {
+  Asking asking(true);
+  asking.node.commit(1, {"a", "a", "a"});
+  asking.ask("before", "replicated:1", {Position(1, 1)});
+  asking.ask("after", "replicated:1", {Position(1, 3)});
+
+  asking.node.broker->on_replicated({.log = 1, .stored = {{2, 3}}});
+  CHECK(asking.words == "after");
+  asking.ask("again", "replicated:1", {Position(1, 1)});
+  CHECK(asking.words == "after");
+  asking.node.broker->on_replicated({.log = 1, .stored = {{2, 3}, {1, 3}}});
+  CHECK(asking.words == "after before again");
 }
 
 TEST_CASE("a level that cannot be had here is refused, asked about or not") {

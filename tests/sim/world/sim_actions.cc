@@ -58,7 +58,10 @@ void SimNode::act(mesh::Action& action) {
                  std::to_string(readable->after) + " upto " + std::to_string(readable->upto));
     read(readable->interest, readable->log);
   } else if (auto* const replicated = std::get_if<mesh::Replicated>(&action)) {
-    replicated_[replicated->log] = replicated->stored;
+    std::vector<std::uint64_t>& stored = replicated_[replicated->log];
+    stored.clear();
+    for (const auto& copy : replicated->stored) stored.push_back(copy.upto);
+    std::sort(stored.rbegin(), stored.rend());
   } else if (auto* const report = std::get_if<mesh::Report>(&action)) {
     world_.trace(id_of(index_) + " reports " + report->message);
     reports_.push_back(std::move(*report));

@@ -14,6 +14,7 @@ using What = mesh::Report::What;
 constexpr Duration kChangePause = std::chrono::seconds(10);
 constexpr int kChangesAtOnce = 4;  // a restart of the peer, twice
 constexpr Duration kTellAgain = std::chrono::minutes(1);
+constexpr Duration kUnreachedAgain = std::chrono::hours(1);
 constexpr std::size_t kKeptMax = 1024;
 constexpr std::size_t kMessageBytesMax = 1000;
 
@@ -89,25 +90,40 @@ void LinkLog::tell_change(const mesh::Report& report, std::uint64_t passed_over)
 }
 
 void LinkLog::tell(const mesh::Report& report, TimePoint now) {
-  if (matters_.size() >= kKeptMax) {
-    std::erase_if(matters_, [&](const auto& one) { return one.second.told + kTellAgain <= now; });
-  }
-  const std::string key = matter_of(report);
-  if (matters_.size() >= kKeptMax && !matters_.contains(key)) return;
-  const auto [known, fresh] = matters_.try_emplace(key, Matter{now, 0});
-  Matter& matter = known->second;
-  if (!fresh && matter.told + kTellAgain > now) {
-    ++matter.passed_over;
-    return;
-  }
-  matter.told = now;
-  const std::uint64_t passed_over = std::exchange(matter.passed_over, 0);
-  if (passed_over == 0) {
+  const auto passed_over = admit(matter_of(report), kTellAgain, now);
+  if (!passed_over) return;
+  if (*passed_over == 0) {
     log_.warn("mesh", text_of(report.message), {{"peer", report.peer}});
   } else {
     log_.warn("mesh", text_of(report.message),
-              {{"peer", report.peer}, {"not_logged", std::to_string(passed_over)}});
+              {{"peer", report.peer}, {"not_logged", std::to_string(*passed_over)}});
   }
+}
+
+void LinkLog::write_unreached(const Error& why, TimePoint now) {
+  const auto passed_over = admit("unreached " + why.message, kUnreachedAgain, now);
+  if (!passed_over) return;
+  if (*passed_over == 0) {
+    log_.warn("mesh", why.message);
+  } else {
+    log_.warn("mesh", why.message, {{"not_logged", std::to_string(*passed_over)}});
+  }
+}
+
+// Whether the matter may have a line now: how many it had none for since the last one.
+std::optional<std::uint64_t> LinkLog::admit(const std::string& key, Duration pause, TimePoint now) {
+  if (matters_.size() >= kKeptMax) {
+    std::erase_if(matters_, [&](const auto& one) { return one.second.free_at <= now; });
+  }
+  if (matters_.size() >= kKeptMax && !matters_.contains(key)) return {};
+  const auto [known, fresh] = matters_.try_emplace(key, Matter{now + pause, 0});
+  Matter& matter = known->second;
+  if (!fresh && matter.free_at > now) {
+    ++matter.passed_over;
+    return {};
+  }
+  matter.free_at = now + pause;
+  return std::exchange(matter.passed_over, 0);
 }
 
 }  // namespace marram

@@ -2,7 +2,8 @@
 //
 // A link that comes and goes all the time gets a few lines and then one each ten seconds, the
 // last of them true and with a count of what was passed over.  What else a peer can bring about
-// as often as it likes is one line a minute.
+// as often as it likes is one line a minute.  A dial that reaches nobody is a line an hour for each
+// address and cause: it may go on for days.
 //
 // Threads: one at a time.
 #pragma once
@@ -14,6 +15,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/result.h"
 #include "core/mesh/values.h"
 
 namespace marram {
@@ -23,6 +25,8 @@ class LinkLog {
   explicit LinkLog(Log& log) : log_(log) {}
 
   void write(const mesh::Report& report, TimePoint now);
+  // A dial ended without a link, and nobody refused one; `why` has the address.
+  void write_unreached(const Error& why, TimePoint now);
   // Writes what waits for its time.
   void run(TimePoint now);
   // When run() has something to do.
@@ -37,13 +41,14 @@ class LinkLog {
   };
   // Of one matter.
   struct Matter {
-    TimePoint told{};
+    TimePoint free_at{};
     std::uint64_t passed_over = 0;
   };
 
   void change(const mesh::Report& report, TimePoint now);
   void tell_change(const mesh::Report& report, std::uint64_t passed_over);
   void tell(const mesh::Report& report, TimePoint now);
+  std::optional<std::uint64_t> admit(const std::string& key, Duration pause, TimePoint now);
 
   Log& log_;
   std::map<std::string, Changes> changes_;  // by peer

@@ -240,7 +240,8 @@ void MeshPart::on_session_down(mesh::SessionId session, const Error& why) {
   mesh_->on_session_down(session, why, now(), news());
 }
 
-void MeshPart::on_dial_failed(const std::string& address, bool refused) {
+void MeshPart::on_dial_failed(const std::string& address, bool refused, const Error& why) {
+  if (!refused) link_log_.write_unreached(why, now().steady);
   mesh_->on_dial_failed(address, refused, now(), news());
 }
 

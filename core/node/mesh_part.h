@@ -78,7 +78,7 @@ class MeshPart : public LoopPart,
   void on_session_up(const mesh::SessionInfo& session) override;
   void on_frame(mesh::SessionId session, wire::LinkFrame frame) override;
   void on_session_down(mesh::SessionId session, const Error& why) override;
-  void on_dial_failed(const std::string& address, bool refused) override;
+  void on_dial_failed(const std::string& address, bool refused, const Error& why) override;
 
   // --- from the broker ---
   void put_interest(mesh::Interest interest) override;

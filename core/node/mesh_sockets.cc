@@ -262,12 +262,17 @@ bool MeshSockets::greet(MeshSession& session, const wire::LinkFrame& frame) {
 
 void MeshSockets::take_dials() {
   for (MeshDials::Done& done : dials_->run(now_)) {
-    if (done.dialler && sessions_.size() >= options_.sessions_max) done.dialler.reset();
+    if (done.dialler && sessions_.size() >= options_.sessions_max) {
+      done.dialler.reset();
+      done.why = {Errc::Overloaded,
+                  fmt::format("mesh: {} sessions are open already, no room for one with {}",
+                              options_.sessions_max, done.dial.address)};
+    }
     if (!done.dialler) {
       if (!done.reason.empty()) {
         refusals_.add(done.reason, done.dial.address, done.why.message, now_);
       }
-      handler_.on_dial_failed(done.dial.address, !done.reason.empty());
+      handler_.on_dial_failed(done.dial.address, !done.reason.empty(), done.why);
       continue;
     }
     const mesh::SessionId id = ++last_id_;

@@ -66,7 +66,8 @@ class MeshTransport : public LoopPart {
     virtual void on_session_up(const mesh::SessionInfo& session) = 0;
     virtual void on_frame(mesh::SessionId session, wire::LinkFrame frame) = 0;
     virtual void on_session_down(mesh::SessionId session, const Error& why) = 0;
-    virtual void on_dial_failed(const std::string& address, bool refused) = 0;
+    // `refused` was counted and logged; what was only not reached was not.
+    virtual void on_dial_failed(const std::string& address, bool refused, const Error& why) = 0;
   };
 
   // `handler`, and what the options point to, outlive it.

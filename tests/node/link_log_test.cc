@@ -86,6 +86,18 @@ TEST_CASE_FIXTURE(Fixture, "different losses of one peer are told, each once") {
   CHECK(lines.next().size() == 2);
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "an address that is dialled in vain has a line an hour, for each cause") {
+  const Error nobody{Errc::Unreachable, "mesh: cannot reach tcp://b:1: nobody answers"};
+  const Error unknown{Errc::Unreachable, "mesh: cannot reach tcp://b:1: name not known"};
+  for (int i = 0; i < 120; ++i) log.write_unreached(nobody, kStart + i * 30s);
+  log.write_unreached(unknown, kStart + 59min);
+  log.write_unreached(nobody, kStart + 1h);
+
+  CHECK(lines.next() == std::vector<std::string>{nobody.message, unknown.message,
+                                                 nobody.message + " not_logged=119"});
+}
+
 TEST_CASE_FIXTURE(Fixture, "what is much too long is cut") {
   log.write({What::Refused, "b", std::string(4000, 'x')}, kStart);
 

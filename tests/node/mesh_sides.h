@@ -90,7 +90,10 @@ class Side : public MeshTransport::Handler {
   void on_session_down(mesh::SessionId session, const Error& why) override {
     downs.emplace_back(session, why);
   }
-  void on_dial_failed(const std::string& address, bool) override { failed.push_back(address); }
+  void on_dial_failed(const std::string& address, bool, const Error& why) override {
+    failed.push_back(address);
+    failures.push_back(why.message);
+  }
 
   template <class Kind>
   const Kind* last() const {
@@ -108,7 +111,8 @@ class Side : public MeshTransport::Handler {
   std::vector<std::pair<mesh::SessionId, wire::LinkFrame>> frames;
   std::vector<std::uint64_t> stops;  // numbers of STOP frames, in order
   std::vector<std::pair<mesh::SessionId, Error>> downs;
-  std::vector<std::string> failed;
+  std::vector<std::string> failed;    // addresses
+  std::vector<std::string> failures;  // and why
   std::unique_ptr<MeshTransport> transport;
 };
 

@@ -239,8 +239,8 @@ void Copies::record_lost(Log& log, Fetch& f, const Missing& missing, Actions& ou
   const std::uint64_t from = missing.from;
   const std::uint64_t to = *missing.to;
   CopyWrite lost{.log = log.id, .durability = log.durability, .backfill = below, .upto = to};
-  // What its origin has no more, and once had, it trimmed.
-  const bool trimmed = log.own && below && log.record && to < log.record->first;
+  // What its origin has no more, below what it has, it trimmed.
+  const bool trimmed = log.own && below;
   lost.gaps.push_back({0, from, to, trimmed ? "retention" : "lost"});
   out.push_back(Report{Report::What::Lost,
                        {},

@@ -1,5 +1,6 @@
 #include "core/mesh/logs.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace marram::mesh {
@@ -10,16 +11,17 @@ std::uint64_t start_number(const std::string& epoch) {
   return number;
 }
 
-Log* Logs::add(const LogId& id, bool& is_new) {
+Log* Logs::add(const LogId& id, bool always, bool& is_new) {
   is_new = false;
   if (Log* const known = find(id)) return known;
-  if (logs_.size() >= logs_max_) return nullptr;
+  if (logs_.size() >= logs_max_ && !always) return nullptr;
   is_new = true;
   const std::uint32_t index = next_++;
   auto log = std::make_unique<Log>();
   log->index = index;
   log->id = id;
   by_id_[id] = index;
+  by_stream_[id.stream].insert(index);
   by_index_[index] = log.get();
   return (logs_[index] = std::move(log)).get();
 }
@@ -49,6 +51,9 @@ void Logs::forget(std::uint32_t index) {
   if (found == logs_.end()) return;
   if (found->second->record) by_no_.erase(found->second->record->no);
   by_id_.erase(found->second->id);
+  const auto stream = by_stream_.find(found->second->id.stream);
+  stream->second.erase(index);
+  if (stream->second.empty()) by_stream_.erase(stream);
   by_index_.erase(index);
   logs_.erase(found);
 }
@@ -59,6 +64,14 @@ bool Logs::any_of_origin(const LogId& id, const std::function<bool(const Log&)>&
     if (i->first.stream == id.stream && is_so(*logs_.at(i->second))) return true;
   }
   return false;
+}
+
+bool Logs::any_of_stream(const std::string& stream,
+                         const std::function<bool(const Log&)>& is_so) const {
+  const auto found = by_stream_.find(stream);
+  return found != by_stream_.end() &&
+         std::any_of(found->second.begin(), found->second.end(),
+                     [&](std::uint32_t index) { return is_so(*logs_.at(index)); });
 }
 
 }  // namespace marram::mesh

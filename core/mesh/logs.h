@@ -11,6 +11,7 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "core/event/log_record.h"
@@ -51,8 +52,8 @@ class Logs {
  public:
   explicit Logs(std::size_t logs_max) : logs_max_(logs_max) {}
 
-  // Null: there are too many.  `is_new` says whether it was not known.
-  Log* add(const LogId& id, bool& is_new);
+  // Null: there are too many, unless it is `always` to be known.  `is_new` says whether it was not.
+  Log* add(const LogId& id, bool always, bool& is_new);
   Log* find(const LogId& id);
   Log* find_no(std::uint32_t no);
   Log* at(std::uint32_t index);
@@ -60,6 +61,8 @@ class Logs {
   void forget(std::uint32_t index);
   // Whether some log of this one's origin and stream is so.
   bool any_of_origin(const LogId& id, const std::function<bool(const Log&)>& is_so) const;
+  // Whether some log of a stream is so.
+  bool any_of_stream(const std::string& stream, const std::function<bool(const Log&)>& is_so) const;
   const std::map<std::uint32_t, std::unique_ptr<Log>>& all() const { return logs_; }
   std::size_t size() const { return logs_.size(); }
 
@@ -70,6 +73,7 @@ class Logs {
   std::map<LogId, std::uint32_t, LogIdLess> by_id_;
   std::unordered_map<std::uint32_t, Log*> by_index_;  // as logs_, for looking up
   std::unordered_map<std::uint32_t, std::uint32_t> by_no_;
+  std::unordered_map<std::string, std::unordered_set<std::uint32_t>> by_stream_;
 };
 
 }  // namespace marram::mesh

@@ -52,8 +52,7 @@ Mesh::Body::Body(MeshOptions the_options, std::vector<LogRecord> records, MeshRe
       facts(mesh.facts) {
   serving.set_first_token(kFirstRead);
   for (const LogRecord& record : records) {
-    Log* const log = know(record.id, now);
-    if (log == nullptr) continue;
+    Log* const log = know(record.id, now, true);
     log->heard = TimePoint();
     logs.set_record(*log, record);
     const auto backfill = mesh.backfills.find(record.no);
@@ -124,8 +123,7 @@ void Mesh::move_cursor(std::uint64_t interest, std::uint32_t log, std::uint64_t 
 }
 
 void Mesh::on_log_opened(const LogRecord& record, Now now, Actions&) {
-  Log* const log = body_->know(record.id, now);
-  if (log == nullptr) return;
+  Log* const log = body_->know(record.id, now, true);
   if (log->writes() && !record.open) body_->own_news();
   if (!log->record || log->own) body_->set_record(*log, record);
   if (log->own) body_->own_news();
@@ -143,8 +141,7 @@ void Mesh::on_committed(std::span<const Head> heads, Now now, Actions&) {
 }
 
 void Mesh::on_copied(const LogRecord& record, Now now, Actions&) {
-  Log* const log = body_->know(record.id, now);
-  if (log == nullptr) return;
+  Log* const log = body_->know(record.id, now, true);
   LogRecord copy = record;
   // Nothing of it is on disk, and what memory has begins where the copy began.
   if (copy.durability == Durability::Memory && log->record) copy.first = log->record->first;
@@ -155,8 +152,7 @@ void Mesh::on_copied(const LogRecord& record, Now now, Actions&) {
 
 void Mesh::on_backfilled(const LogRecord& record, const std::optional<BackfillRecord>& backfill,
                          Now now, Actions&) {
-  Log* const log = body_->know(record.id, now);
-  if (log == nullptr) return;
+  Log* const log = body_->know(record.id, now, true);
   body_->set_record(*log, record);
   log->backfill = backfill;
   body_->copies.on_record(*log);

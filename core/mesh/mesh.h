@@ -53,7 +53,7 @@ struct MeshOptions {
   std::uint64_t window_bytes = 4 << 20;                    // a peer may send before CREDIT
   std::size_t sessions_max = 4096;
   std::size_t nodes_max = 16'384;  // in the map
-  std::size_t logs_max = 262'144;  // known, not only stored
+  std::size_t logs_max = 65'536;   // known, not only stored; some 4 KB each
   std::size_t wants_per_peer_max = 65'536;
 };
 

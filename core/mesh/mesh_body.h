@@ -85,7 +85,8 @@ struct Mesh::Body {
   void set_pins(Now now, Actions& out);
 
   // mesh_logs.cc: logs and what is needed of them
-  Log* know(const LogId& id, Now now);
+  // Null: too many are known.  Never of one that is `stored`.
+  Log* know(const LogId& id, Now now, bool stored = false);
   void set_record(Log& log, const LogRecord& record);
   void owe_newborn(Need& need, const Log& log) const;
   Need need_of(const Log& log) const;
@@ -97,6 +98,7 @@ struct Mesh::Body {
   bool wants_stream(const std::string& stream, const std::string& but_for) const;
   void changed(Log& log, Now now);
   void take_forks(Actions& out);
+  void start_epoch_again(TimePoint now, Actions& out);
   void sweep(Now now, Actions& out);
   void dial_owed(Now now, Actions& out);
   void tell_peers(Now now, Actions& out);
@@ -143,7 +145,10 @@ struct Mesh::Body {
   std::map<std::uint32_t, std::map<std::string, Replicated::Copy>> replicas;  // by log, peer
   std::map<std::uint32_t, TimePoint> empty_since;                             // closed logs
   TimePoint sweep_at{};
-  TimePoint owed_at{};  // looked at again
+  TimePoint owed_at{};     // looked at again
+  TimePoint epoch_at{};    // of the next epoch because of a fork, as a bucket of three counts
+  bool epoch_due = false;  // it waits for that
+  bool logs_full = false;  // one was passed over
   TimePoint peers_at{};
   TimePoint last_tick{};
   std::uint64_t refused = 0;

@@ -274,7 +274,7 @@ Status Mesh::Body::on(Link& link, wire::Have& have, Now now, Actions& out) {
     if (!differs && !beyond) continue;
     out.push_back(Report{Report::What::Forked, peer,
                          fmt::format("mesh: {} has two events at {}", log->id.text(), entry.upto)});
-    if (log->writes()) out.push_back(StartEpochAgain{});
+    if (log->writes()) start_epoch_again(now.steady, out);
     log->forked = !log->own;
   }
   return {};

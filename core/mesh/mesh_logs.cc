@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/mesh/mesh_body.h"
@@ -10,6 +12,7 @@ constexpr Duration kSweepEvery = std::chrono::minutes(1);
 constexpr Duration kPeersEvery = std::chrono::seconds(1);
 constexpr Duration kPlanEvery = std::chrono::milliseconds(25);
 constexpr Duration kOwedEvery = std::chrono::seconds(1);
+constexpr Duration kEpochEvery = std::chrono::minutes(1);
 
 const StreamOptions* find_stream(const StreamTable& streams, const std::string& name) {
   for (const StreamOptions& stream : streams.streams()) {
@@ -20,11 +23,13 @@ const StreamOptions* find_stream(const StreamTable& streams, const std::string& 
 
 }  // namespace
 
-Log* Mesh::Body::know(const LogId& id, Now now) {
+Log* Mesh::Body::know(const LogId& id, Now now, bool stored) {
   bool is_new = false;
-  Log* const log = logs.add(id, is_new);
+  const bool own = id.origin == options.node_id;
+  Log* const log = logs.add(id, stored, is_new);
+  logs_full = logs_full || log == nullptr;
   if (log == nullptr || !is_new) return log;
-  log->own = id.origin == options.node_id;
+  log->own = own;
   log->heard = now.steady;
   if (const StreamOptions* const stream = find_stream(options.streams, id.stream)) {
     log->topics = stream->topics;
@@ -126,9 +131,8 @@ bool Mesh::Body::wants_stream(const std::string& stream, const std::string& but_
   if (readers.any_durable(known == nullptr ? std::vector<std::string>() : known->topics)) {
     return true;
   }
-  return std::any_of(logs.all().begin(), logs.all().end(), [&](const auto& item) {
-    return item.second->id.stream == stream && need_of(*item.second).kept_but_for(but_for);
-  });
+  return logs.any_of_stream(stream,
+                            [&](const Log& log) { return need_of(log).kept_but_for(but_for); });
 }
 
 // Its head, first, wholeness or backfill: whoever is served or tells of it looks again.
@@ -146,9 +150,19 @@ void Mesh::Body::take_forks(Actions& out) {
     if (log == nullptr || link == nullptr) continue;
     out.push_back(Report{Report::What::Forked, link->peer().node_id,
                          "mesh: " + log->id.text() + " has two events at one position"});
-    if (log->writes()) out.push_back(StartEpochAgain{});
+    if (log->writes()) start_epoch_again(last_tick, out);
     log->forked = !log->own;
   }
+}
+
+// All that this run has written is published again: at once three times, then once a minute, so
+// that a liar does not make it go on for ever.
+void Mesh::Body::start_epoch_again(TimePoint now, Actions& out) {
+  epoch_at = std::max(epoch_at, now - 2 * kEpochEvery);
+  epoch_due = epoch_at > now;
+  if (epoch_due) return;
+  epoch_at += kEpochEvery;
+  out.push_back(StartEpochAgain{});
 }
 
 // A closed log that no copy holds events of is forgotten, when it has been so for long.
@@ -225,6 +239,13 @@ void Mesh::Body::tick(Now now, Actions& out) {
   tell_peers(now, out);
   membership.on_tick(now.steady, out);
   sweep(now, out);
+  if (epoch_due && now.steady >= epoch_at) start_epoch_again(now.steady, out);
+  if (std::exchange(logs_full, false)) {
+    out.push_back(Report{
+        Report::What::Refused,
+        {},
+        fmt::format("mesh: {} logs are known, the limit: another is passed over", logs.size())});
+  }
   // Twice: what a log's plan shows may change what this node tells of it, and back.
   for (int round = 0; round < 2; ++round) {
     plan_all(now, out);
@@ -273,6 +294,7 @@ std::optional<TimePoint> Mesh::Body::wake_at() const {
   if (!have_changed.empty()) by(have_at);
   by(reassure_at);
   if (pins_changed) by(pins_at);
+  if (epoch_due) by(epoch_at);
   return at;
 }
 

@@ -18,7 +18,7 @@ constexpr WallTime kUnset{5s};  // of a clock that nobody has set
 struct Run {
   explicit Run(Custody::Options options = {}) : custody(options, logs) {
     bool is_new = false;
-    log = logs.add({"origin", "1-x", "events"}, is_new);
+    log = logs.add({"origin", "1-x", "events"}, false, is_new);
     logs.set_record(*log, {.no = 7, .id = log->id});
   }
 
@@ -205,7 +205,7 @@ struct NewLog : Run {
     want();
     custody.on_peer_up("peer");
     bool is_new = false;
-    fresh = logs.add({"origin", "2-x", "events"}, is_new);
+    fresh = logs.add({"origin", "2-x", "events"}, false, is_new);
     custody.on_new_log(*fresh, now.steady);
   }
   void pass(Duration time) {
@@ -262,7 +262,8 @@ TEST_CASE("what is over the limit of holds is refused, for one peer and for all"
   Run node({.holds_max = 3, .holds_per_peer_max = 2});
   bool is_new = false;
   const auto want = [&](const std::string& peer, const std::string& stream) {
-    return node.custody.on_standing_want(peer, *node.logs.add({"o", "1-x", stream}, is_new), 1);
+    return node.custody.on_standing_want(peer, *node.logs.add({"o", "1-x", stream}, false, is_new),
+                                         1);
   };
   REQUIRE(want("a", "1"));
   REQUIRE(want("a", "2"));

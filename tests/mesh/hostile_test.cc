@@ -215,6 +215,36 @@ TEST_CASE("a number that is said of a node leaves it numbers of its own") {
   }
 }
 
+TEST_CASE("a log that is stored has its place, however many others are told of") {
+  OneNode node({.logs_max = 10});
+  const SessionId peer = node.greet("peer");
+  wire::Have many;
+  for (int i = 0; i < 50; ++i) many.logs.push_back({{"x", fmt::format("1-{}", i), "events"}, 1, 5});
+  node.say(peer, many);
+  CHECK(node.mesh->status().logs == 10);
+  CHECK(node.reports(Report::What::Refused) > 0);
+
+  node.mesh->on_log_opened(own_log(3)[0], node.now, node.out);
+
+  CHECK(node.mesh->status().logs == 11);
+}
+
+TEST_CASE("who says again and again that a log has forked makes few epochs") {
+  OneNode node({}, own_log(5));
+  const SessionId peer = node.greet("peer");
+  const auto epochs = [&] {
+    return std::count_if(node.out.begin(), node.out.end(), [](const Action& action) {
+      return std::holds_alternative<StartEpochAgain>(action);
+    });
+  };
+  for (int second = 0; second < 120; ++second) {
+    node.say(peer, wire::Have{{{own_log(5)[0].id, 1, 1000, {}}}});
+    node.run(1s);
+  }
+  CHECK(epochs() >= 3);
+  CHECK(epochs() <= 5);
+}
+
 TEST_SUITE_END();
 
 }  // namespace

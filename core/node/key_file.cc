@@ -63,7 +63,7 @@ Result<std::string> read_private(int fd, const std::filesystem::path& path) {
     return fail(Errc::Refused,
                 fmt::format("key: others may use {} (mode {:o}): make it private "
                             "with chmod 600 {}, and where somebody may have read it, "
-                            "a new key with marram key new",
+                            "move it away first and make a new key with marram key new",
                             path.string(), file.st_mode & 07777, path.string()));
   }
   std::string text(kFileBytesMax, '\0');
@@ -81,10 +81,12 @@ Result<CurveKey> parse(std::string_view text, const std::filesystem::path& path)
       key.public_key == derived.data()) {
     return key;
   }
-  return fail(Errc::Config,
-              fmt::format("key: {} is no key file: {} (marram key new makes one)", path.string(),
-                          keys ? "its halves do not belong together"
-                               : "it has no lines \"public KEY\" and \"secret KEY\""));
+  return fail(
+      Errc::Config,
+      fmt::format("key: {} is no key file: {} (move it away first, then marram key new makes one)",
+                  path.string(),
+                  keys ? "its halves do not belong together"
+                       : "it has no lines \"public KEY\" and \"secret KEY\""));
 }
 
 bool write_all(int fd, std::string_view text) {

@@ -177,10 +177,14 @@ bool MeshDials::try_next(Attempt& attempt) {
     return false;
   }
   if (attempt.key >= attempt.keys.size()) {
+    const bool secure = !options_.key.public_key.empty();
+    const bool only_own = secure && attempt.dial.key.empty() && attempt.keys.size() == 1;
     finish(attempt, "unproved",
-           {Errc::Refused, fmt::format("mesh: nobody with a trusted key answers at {}: {} (is the "
-                                       "key of that node in mesh.trust or mesh.trust_dir?)",
-                                       attempt.dial.address, attempt.last)});
+           {Errc::Refused,
+            fmt::format("mesh: nobody with a trusted key answers at {}: {} ({})",
+                        attempt.dial.address, attempt.last,
+                        only_own ? "this node trusts no key at all: marram peer trust KEY"
+                                 : "is the key of that node in mesh.trust or mesh.trust_dir?")});
     return false;
   }
   auto dialler = connect(attempt);

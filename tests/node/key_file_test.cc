@@ -54,7 +54,10 @@ TEST_CASE("what is no key file is refused, and left as it is") {
     const auto path = folder.write("node.key", text);
     REQUIRE(::chmod(path.c_str(), 0600) == 0);
 
-    CHECK(read_key_file(path).error().code == Errc::Config);
+    const auto key = read_key_file(path);
+    REQUIRE_FALSE(key);
+    CHECK(key.error().code == Errc::Config);
+    CHECK(key.error().message.find("move it away first") != std::string::npos);
     CHECK(read_or_make_key_file(path).error().code == Errc::Config);
     CHECK(folder.read("node.key") == text);
   }

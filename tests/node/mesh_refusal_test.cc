@@ -85,6 +85,23 @@ TEST_CASE("a listener that is not trusted is not spoken to") {
   CHECK(b.ups.empty());
 }
 
+TEST_CASE("who trusts no key at all is told so, who trusts another's is not") {
+  Side a;
+  Side b;
+  REQUIRE(a.open());
+  REQUIRE(b.open());
+  const std::string nobody = "this node trusts no key at all";
+
+  a.transport->dial({b.address(), ""});
+  REQUIRE(until([&] { return a.failures.size() == 1; }, {&a, &b}));
+  CHECK_MESSAGE(a.failures[0].find(nobody) != std::string::npos, a.failures[0]);
+
+  a.trust.list.insert(make_curve_key().public_key);
+  a.transport->dial({b.address(), ""});
+  REQUIRE(until([&] { return a.failures.size() == 2; }, {&a, &b}));
+  CHECK_MESSAGE(a.failures[1].find(nobody) == std::string::npos, a.failures[1]);
+}
+
 TEST_CASE("without a key nobody comes in") {
   Side a([](auto& options) { options.key = {}; });
   Side b;

@@ -35,6 +35,15 @@ std::vector<std::string> dialable(const std::vector<std::string>& endpoints) {
   return out;
 }
 
+Status check_peers(const std::vector<std::string>& addresses) {
+  for (const std::string& address : addresses) {
+    if (auto parsed = wire::parse_address("mesh: peers", address); !parsed) {
+      return tl::unexpected(parsed.error());
+    }
+  }
+  return {};
+}
+
 Status check_advertised(const std::vector<std::string>& addresses) {
   if (addresses.size() > wire::kAddressesMax) {
     return fail(Errc::Config, fmt::format("mesh: advertise has {} addresses: at most {} are told",
@@ -70,6 +79,7 @@ MeshPart::~MeshPart() = default;
 
 Status MeshPart::start() {
   if (auto status = check_advertised(options_.mesh.advertise); !status) return status;
+  if (auto status = check_peers(options_.mesh.peers); !status) return status;
   auto trust = TrustStore::open(options_.mesh.trust, options_.mesh.trust_dir, log_);
   if (!trust) return tl::unexpected(trust.error());
   trust_ = std::move(*trust);

@@ -51,7 +51,7 @@ class MeshPart : public LoopPart,
   };
   // Takes up what `store` had; it and `broker` outlive the part.
   //
-  // Errors: as TrustStore::open() and MeshTransport::open()
+  // Errors: as TrustStore::open() and MeshTransport::open(); Invalid  an address of `peers`
   static Result<std::unique_ptr<MeshPart>> open(Options options, Store& store, Broker& broker,
                                                 Post post);
   ~MeshPart() override;

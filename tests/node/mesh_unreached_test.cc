@@ -38,6 +38,20 @@ TEST_CASE("a node says once, with the address, that it cannot reach a peer, and 
   CHECK(told() == 1);
 }
 
+TEST_CASE("a peer's address that is none refuses the start") {
+  const TempFolder folder;
+  for (const char* address : {"127.0.0.1:7400", "tcp://hub:99999", "tcp://hub", ""}) {
+    NodeOptions options{.name = "one", .data_dir = folder.path() / "one"};
+    options.mesh.peers = {address};
+
+    const auto node = Node::open(options);
+
+    REQUIRE_FALSE(node);
+    CHECK(node.error().code == Errc::Invalid);
+    CHECK(node.error().message.find(std::string("\"") + address) != std::string::npos);
+  }
+}
+
 TEST_SUITE_END();
 
 }  // namespace marram::test

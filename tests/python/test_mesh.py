@@ -78,6 +78,12 @@ def test_an_address_that_cannot_be_told_is_refused(tmp_path, advertise):
         marram.Node(tmp_path, mesh=mesh)
 
 
+@pytest.mark.parametrize("peer", ["127.0.0.1:7400", "tcp://hub:99999"])
+def test_a_peer_without_an_address_is_refused(tmp_path, peer):
+    with pytest.raises(marram.Invalid, match="peers"):
+        marram.Node(tmp_path, mesh=Mesh(peers=peer, key_file=""))
+
+
 def test_beyond_loopback_keys_are_needed(tmp_path):
     with pytest.raises(marram.Config):
         marram.Node(tmp_path, mesh=Mesh(listen="tcp://0.0.0.0:0", key_file=""))

@@ -64,7 +64,7 @@ class Copies {
   Status on_data(Link& link, wire::Data data, std::uint64_t bytes, Now now, Actions& out);
   Status on_upto(Link& link, const wire::Upto& upto, std::uint64_t bytes, Now now, Actions& out);
   Status on_gap(Link& link, const wire::LinkGap& gap, std::uint64_t bytes);
-  Status on_part(Link& link, wire::Part part, std::uint64_t bytes, Now now, Actions& out);
+  Status on_part(Link& link, const wire::Part& part, std::uint64_t bytes, Now now, Actions& out);
   // The answerer ended a want.
   void on_stop(Link& link, const wire::Stop& stop, Now now);
   // A neighbour says what it has; kept in Log::have by the caller.

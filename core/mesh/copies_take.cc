@@ -89,7 +89,8 @@ Status Copies::on_gap(Link& link, const wire::LinkGap& gap, std::uint64_t bytes)
   return {};
 }
 
-Status Copies::on_part(Link& link, wire::Part part, std::uint64_t bytes, Now now, Actions& out) {
+Status Copies::on_part(Link& link, const wire::Part& part, std::uint64_t bytes, Now now,
+                       Actions& out) {
   // It cannot be stored before the last one is here, and that would wait for room: so a part takes
   // none, unless one that is whole waits for the disk.
   const auto large = large_.find(link.id());

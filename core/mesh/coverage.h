@@ -48,6 +48,7 @@ class Coverage {
   const std::vector<CopyFilter>& filters() const { return filters_; }
   std::vector<std::string> names() const {
     std::vector<std::string> names;
+    names.reserve(filters_.size());
     for (const CopyFilter& filter : filters_) names.push_back(filter.filter);
     return names;
   }

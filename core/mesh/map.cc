@@ -126,6 +126,7 @@ const wire::MapRecord* Map::find(const std::string& node_id) const {
 
 std::vector<wire::KnownRecord> Map::known() const {
   std::vector<wire::KnownRecord> known;
+  known.reserve(records_.size());
   for (const auto& [id, held] : records_) known.push_back({id, held.record.number});
   return known;
 }
@@ -143,6 +144,7 @@ std::vector<const wire::MapRecord*> Map::newer(const std::vector<wire::KnownReco
 
 std::vector<wire::MapRecord> Map::records() const {
   std::vector<wire::MapRecord> records;
+  records.reserve(records_.size());
   for (const auto& [id, held] : records_) records.push_back(held.record);
   return records;
 }

@@ -141,7 +141,7 @@ Status Mesh::Body::take(Link& link, wire::LinkFrame& frame, std::uint64_t bytes,
           [&](wire::Data& data) { return copies.on_data(link, std::move(data), bytes, now, out); },
           [&](wire::Upto& upto) { return copies.on_upto(link, upto, bytes, now, out); },
           [&](wire::LinkGap& gap) { return copies.on_gap(link, gap, bytes); },
-          [&](wire::Part& part) { return copies.on_part(link, std::move(part), bytes, now, out); },
+          [&](wire::Part& part) { return copies.on_part(link, part, bytes, now, out); },
           [&](wire::Credit&) -> Status {
             serving.touch(link.id());
             return {};

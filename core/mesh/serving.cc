@@ -16,7 +16,7 @@ namespace {
 // About what the filters of a want take in memory.
 std::size_t filter_bytes(const wire::Want& want) {
   std::size_t bytes = 0;
-  for (const std::string& filter : want.filters) bytes += sizeof(filter) + filter.size();
+  for (const std::string& filter : want.filters) bytes += sizeof(std::string) + filter.size();
   return bytes;
 }
 

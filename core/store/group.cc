@@ -183,7 +183,7 @@ Status Group::apply(WriteCopyCommand& command, Answer& answer) {
 }
 
 Status Group::apply(PutHoldCommand& command, Answer& /*answer*/) {
-  return database_.peers().put(std::move(command.hold));
+  return database_.peers().put(command.hold);
 }
 
 Status Group::apply(RemoveHoldCommand& command, Answer& /*answer*/) {

@@ -54,7 +54,7 @@ Status HoldTable::load_logs(Connection& connection) {
   }
 }
 
-Status HoldTable::put(HoldRecord hold) {
+Status HoldTable::put(const HoldRecord& hold) {
   ++lowered_;
   auto status = put_.bind(1, hold.peer)
                     .bind(2, hold.stream)
@@ -137,6 +137,7 @@ Status HoldTable::forget_log(std::uint32_t log) {
 
 std::vector<HoldRecord> HoldTable::all() const {
   std::vector<HoldRecord> holds;
+  holds.reserve(holds_.size());
   for (const auto& [key, hold] : holds_) holds.push_back(hold);
   return holds;
 }

@@ -25,7 +25,7 @@ class HoldTable {
 
   // Makes a hold, or sets the entries that it names: logs that were made since may have others.
   // Entries of logs that are not there are left out.
-  Status put(HoldRecord hold);
+  Status put(const HoldRecord& hold);
   Status remove(const std::string& peer, const std::string& stream);
   // Never goes back; a log without an entry gets one.  Holds and logs that are not there are
   // passed over.

@@ -9,8 +9,6 @@ namespace {
 using wire::Begin;
 using wire::WantKind;
 
-constexpr Duration kStands = std::chrono::seconds(5);  // a backfill that was answered once
-
 bool asks_same(const Request& request, bool all, const std::vector<std::string>& filters) {
   return request.all == all && (all || request.filters == filters);
 }
@@ -307,22 +305,6 @@ std::optional<Lack> Copies::find_lack(const Log& log, const Fetch& f) const {
     lack->to = std::max(lack->to, f.cover.whole() ? whole - 1 : f.taken);
   }
   return lack;
-}
-
-// The upstream; where that says nothing, since it waits itself perhaps, a neighbour that has it.
-Link* Copies::source_below(Log& log, const Fetch& f, std::uint64_t position, TimePoint now) {
-  Link* const asked = f.backfill ? tables_.links.find(f.backfill->session) : nullptr;
-  if (asked != nullptr) {
-    const auto have = log.have.find(f.backfill->peer);
-    if (have != log.have.end() && says_it_has(have->second, position)) return asked;
-    const Duration trips = asked->round_trip().value_or(Duration(0)) * 2;
-    const Duration pause = f.backfill->answered ? kStands : options_.repair_after;
-    const TimePoint due = f.backfill->heard + std::max(pause, trips);
-    Link* const better = who_has(log, f, *f.backfill, position);
-    if (better != nullptr && now >= due) return better;
-    if (better != nullptr) again(log, due);
-  }
-  return upstream(log, f, position, f.lack->to);
 }
 
 void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {

@@ -146,7 +146,6 @@ class Copies {
   Link* upstream(Log& log, const Fetch& f, std::uint64_t position, std::uint64_t upto);
   void plan_main(Log& log, Fetch& f, Now now, Actions& out);
   void ask_main(Log& log, Fetch& f, Link& link, Now now, Actions& out);
-  Link* source_below(Log& log, const Fetch& f, std::uint64_t position, TimePoint now);
   void plan_backfill(Log& log, Fetch& f, Now now, Actions& out);
   void end_backfill(Log& log, Fetch& f, Actions& out);
   std::optional<Lack> find_lack(const Log& log, const Fetch& f) const;
@@ -192,6 +191,7 @@ class Copies {
   void ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, Actions& out);
   void ask_who_has(Log& log, Fetch& f, Actions& out);
   Link* who_has(const Log& log, const Fetch& f, const Request& asked, std::uint64_t position);
+  Link* source_below(Log& log, const Fetch& f, std::uint64_t position, TimePoint now);
   void check_repair(Log& log, Fetch& f, Now now, Actions& out);
   void check_backfill(Log& log, Fetch& f, Now now, Actions& out);
   void wait_in_hole(Log& log, Fetch& f, const Missing& missing, Now now, Actions& out);

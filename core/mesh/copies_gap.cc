@@ -8,8 +8,19 @@ using wire::Begin;
 using wire::WantKind;
 
 constexpr Duration kAskAgain = std::chrono::seconds(20);
-constexpr Duration kStands = std::chrono::seconds(5);
 constexpr Duration kAskAgainMost = std::chrono::minutes(10);
+constexpr Duration kStands = std::chrono::seconds(5);  // an answered want that says nothing since
+
+namespace {
+
+Duration two_trips(const Link& link) { return link.round_trip().value_or(Duration(0)) * 2; }
+
+// Whether something was promised up to there.
+bool is_promised(const Need& need, std::uint64_t upto) {
+  return need.standing && need.owed_from && *need.owed_from <= upto;
+}
+
+}  // namespace
 
 // A gap is recorded when every neighbour that may have the position has been asked: those
 // that announce it, and those that held for this node; of what is owed also those that hold the
@@ -157,6 +168,21 @@ Link* Copies::who_has(const Log& log, const Fetch& f, const Request& asked,
   return nullptr;
 }
 
+// The upstream; where that says nothing, since it waits itself perhaps, a neighbour that has it.
+Link* Copies::source_below(Log& log, const Fetch& f, std::uint64_t position, TimePoint now) {
+  Link* const asked = f.backfill ? tables_.links.find(f.backfill->session) : nullptr;
+  if (asked != nullptr) {
+    const auto have = log.have.find(f.backfill->peer);
+    if (have != log.have.end() && says_it_has(have->second, position)) return asked;
+    const Duration pause = f.backfill->answered ? kStands : options_.repair_after;
+    const TimePoint due = f.backfill->heard + std::max(pause, two_trips(*asked));
+    Link* const better = who_has(log, f, *f.backfill, position);
+    if (better != nullptr && now >= due) return better;
+    if (better != nullptr) again(log, due);
+  }
+  return upstream(log, f, position, f.lack->to);
+}
+
 // The upstream says nothing at all: it may wait itself.  A neighbour has more, or may have what was
 // promised.
 void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
@@ -167,15 +193,14 @@ void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
   if (upstream == nullptr || next.at != Begin::At::Seq) return;
   const std::uint64_t position = std::max<std::uint64_t>(next.seq, 1);
   Link* better = who_has(log, f, *f.main, position);
-  const bool claims = better == nullptr && !f.main->answered && f.need.standing &&
-                      f.need.owed_from && *f.need.owed_from <= position;
+  const bool claims = better == nullptr && !f.main->answered && is_promised(f.need, position);
   if (claims) better = other_source(log, f, *f.main, {0, position, position, {}}, true);
   if (better == nullptr) {
     f.ahead.reset();
     return;
   }
   if (!f.ahead) f.ahead = now.steady;
-  const Duration trips = upstream->round_trip().value_or(Duration(0)) * 2;
+  const Duration trips = two_trips(*upstream);
   // It may go on with other logs, and wait itself with this one.
   const TimePoint due =
       std::min(std::max(*f.ahead, upstream->last_data()) + std::max(options_.repair_after, trips),
@@ -190,12 +215,11 @@ void Copies::check_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   if (!f.backfill || f.backfill->answered || f.repair || !f.lack) return;
   if (f.lack->from.at != Begin::At::Seq) return;
   const std::uint64_t next = f.lack->from.seq;
-  if (!f.need.standing || !f.need.owed_from || *f.need.owed_from > f.lack->to) return;
+  if (!is_promised(f.need, f.lack->to)) return;
   Link* const holder = other_source(log, f, *f.backfill, {0, next, next, {}}, true);
   const Link* const upstream = tables_.links.find(f.backfill->session);
   if (holder == nullptr || upstream == nullptr) return;
-  const Duration trips = upstream->round_trip().value_or(Duration(0)) * 2;
-  const TimePoint due = f.backfill->heard + std::max(options_.repair_after, trips);
+  const TimePoint due = f.backfill->heard + std::max(options_.repair_after, two_trips(*upstream));
   if (now.steady < due) return again(log, due);
   stop(f, f.backfill, out);
   ask_repair(log, f, *holder, {.below = true, .from = next, .to = next}, out);

@@ -94,9 +94,7 @@ void Copies::on_stream_held(SessionId session, const std::string& stream, bool h
     if (!f.waits && !f.low_waits) continue;
     const Log* const log = tables_.logs.at(index);
     if (log == nullptr || log->id.stream != stream) continue;
-    for (auto* const waits : {&f.waits, &f.low_waits}) {
-      if (*waits) (*waits)->again = true;
-    }
+    f.hear_news();
     again(*log, TimePoint());
   }
 }
@@ -106,9 +104,7 @@ void Copies::on_held(Log& log, const std::string& peer, std::uint64_t acked, Tim
   f.steady_since = now;  // what the peer has comes behind
   f.once_acked = std::max(f.once_acked, acked);
   f.asked.erase(peer);
-  for (auto* const waits : {&f.waits, &f.low_waits}) {
-    if (*waits) (*waits)->again = true;
-  }
+  f.hear_news();
   f.holders.insert(peer);
   f.acked = 0;  // it may not have heard
   acks_.insert(log.index);

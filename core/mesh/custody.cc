@@ -228,23 +228,22 @@ void Custody::add_to(Need& need, const Log& log) const {
     if (key.second != log.id.stream) continue;
     const auto place = hold.acked.find(log.index);
     if (place == hold.acked.end() || place->second == HoldRecord::kReleased) continue;
+    const std::uint64_t from = place->second + 1;
     const auto unasked = hold.unasked.find(log.index);
     const bool silent = unasked != hold.unasked.end() && unasked->second.silent;
-    if (here_.contains(key.first) && !silent) {
+    const bool here = here_.contains(key.first) && !silent;
+    if (here) {
       need.keep = true;
       if (need.keepers.size() < 2) need.keepers.push_back(key.first);
-      const std::uint64_t from = place->second + 1;
       need.kept_from = std::min(need.kept_from.value_or(from), from);
       if (!hold.claimed.contains(log.index)) continue;
-      need.wanted = need.whole = need.standing = true;
-      need.ask_from({wire::Begin::At::Seq, from, {}}, key.first);
-      need.owe_from(from);
       if (need.askers.size() < 2) need.askers.push_back(key.first);
-      continue;
+    } else {
+      need.for_itself = true;
     }
-    need.wanted = need.whole = need.standing = need.for_itself = true;
-    need.ask_from({wire::Begin::At::Seq, place->second + 1, {}});
-    need.owe_from(place->second + 1);
+    need.wanted = need.whole = need.standing = true;
+    need.ask_from({wire::Begin::At::Seq, from, {}}, here ? key.first : std::string());
+    need.owe_from(from);
   }
 }
 

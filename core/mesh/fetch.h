@@ -84,7 +84,12 @@ struct Fetch {
   SessionId gap_told_by = 0;  // the gap for which others are asked
   std::optional<Waits> waits;
   std::optional<Waits> low_waits;  // of the backfill
-  std::uint64_t once_acked = 0;    // as holders say, in an earlier life perhaps
+  // Somebody else may have what is waited for.
+  void hear_news() {
+    if (waits) waits->again = true;
+    if (low_waits) low_waits->again = true;
+  }
+  std::uint64_t once_acked = 0;  // as holders say, in an earlier life perhaps
   std::optional<Lack> lack;
   std::deque<PendingWrite> writes;
   TimePoint retry_at{};

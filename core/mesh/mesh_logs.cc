@@ -25,11 +25,10 @@ const StreamOptions* find_stream(const StreamTable& streams, const std::string& 
 
 Log* Mesh::Body::know(const LogId& id, Now now, bool stored) {
   bool is_new = false;
-  const bool own = id.origin == options.node_id;
   Log* const log = logs.add(id, stored, is_new);
   logs_full = logs_full || log == nullptr;
   if (log == nullptr || !is_new) return log;
-  log->own = own;
+  log->own = id.origin == options.node_id;
   log->heard = now.steady;
   if (const StreamOptions* const stream = find_stream(options.streams, id.stream)) {
     log->topics = stream->topics;
@@ -201,13 +200,9 @@ void Mesh::Body::dial_owed(Now now, Actions& out) {
   if (now.steady < owed_at) return;
   owed_at = now.steady + kOwedEvery;
   // Of one that is not in the map nothing is known: a leaf elsewhere is not in it either.
-  std::set<std::string> owed = custody.owed();
+  std::set<std::string> owed;
   std::set<std::string> lost;
-  for (auto peer = owed.begin(); peer != owed.end();) {
-    const auto next = std::next(peer);
-    if (!map.reachable(*peer)) lost.insert(owed.extract(peer));
-    peer = next;
-  }
+  for (const std::string& peer : custody.owed()) (map.reachable(peer) ? owed : lost).insert(peer);
   membership.set_owed(std::move(owed), std::move(lost));
   const wire::Peers asks{membership.take_asks(now.steady)};
   if (asks.peers.empty()) return;

@@ -82,10 +82,10 @@ void Mesh::Body::publish(Now now, Actions& out) {
   own_at = early ? link_at + kListenFirst : now.steady + kLookEvery;
   if (early) return;
   own_changed = false;
-  const bool has_written = std::any_of(logs.all().begin(), logs.all().end(),
-                                       [](const auto& item) { return item.second->own; });
-  const bool silent = published.number == 0 && !heard_itself && !has_written &&
-                      own.copies.empty() && links.peers().size() < 2;
+  const bool silent =
+      published.number == 0 && !heard_itself && own.copies.empty() && links.peers().size() < 2 &&
+      std::none_of(
+          logs.all().begin(), logs.all().end(), [](const auto& item) { return item.second->own; });
   if (silent || (published.number != 0 && same(own, published))) return;
   published = map.publish(std::move(own));
   published_at = now.steady;

@@ -199,10 +199,10 @@ bool Serving::on_read(Token token, Result<ReadResult>& read, TimePoint now) {
   if (want.blocked) want.indices.clear();
   if (want.indices.empty()) want.batch.reset();
   count(session, want);
-  const bool nothing = want.next >= want.indices.size() && want.upto <= want.sent;
-  if (nothing && checked && !want.blocked) {
-    // What was read ends with the event before: the rest is read without it.
-  } else if (nothing && want.want.kind == WantKind::Repair) {
+  // Where what was read ends with the event before, the rest is read without it.
+  const bool goes_on = checked && !want.blocked;
+  const bool nothing = !goes_on && want.next >= want.indices.size() && want.upto <= want.sent;
+  if (nothing && want.want.kind == WantKind::Repair) {
     want.over = true;  // what is missing here too
   } else if (nothing && !want.blocked) {
     upto_due_[{id, number}] = now + options_.upto_every;

@@ -179,7 +179,7 @@ struct Broker::Body {
   bool copied_more = false;           // and about others before it
   std::vector<std::uint32_t> forgotten;
   LevelWaits levels;
-  // By log: how far peers have stored it, the highest first.
+  // By log: what peers have stored of it.
   std::unordered_map<std::uint32_t, std::vector<mesh::Replicated::Copy>> replicated;
 
   std::vector<std::uint32_t> dirty;

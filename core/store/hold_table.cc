@@ -19,7 +19,6 @@ Status HoldTable::load(Connection& connection) {
           .add(put_log_,
                "INSERT INTO hold_log VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE "
                "SET acked = excluded.acked")
-          .add(remove_log_, "DELETE FROM hold_log WHERE peer = ?1 AND stream = ?2 AND log = ?3")
           .add(remove_logs_, "DELETE FROM hold_log WHERE peer = ?1 AND stream = ?2")
           .add(forget_log_, "DELETE FROM hold_log WHERE log = ?1")
           .done();

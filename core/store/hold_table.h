@@ -61,7 +61,6 @@ class HoldTable {
   Statement put_;
   Statement remove_;
   Statement put_log_;
-  Statement remove_log_;
   Statement remove_logs_;
   Statement forget_log_;
 };

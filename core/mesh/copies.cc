@@ -39,6 +39,13 @@ bool keeps_below(const Log& log, const Fetch& f) {
   return f.need.kept_from && log.backfill && *f.need.kept_from <= log.backfill->to;
 }
 
+// What a peer asks for beyond the head is not answered either: it must not let go of those who hold
+// for it, who may have what this node waits for.
+bool waits_for_answer(const Fetch& f) {
+  return (f.main && !f.main->answered) || (f.gap_hold && !(f.repair && f.repair->below)) ||
+         (f.waits && f.taken < f.waits->to);
+}
+
 std::optional<WallTime> time_of(const Begin& begin) {
   return begin.at == Begin::At::Time ? std::optional(begin.time) : std::nullopt;
 }
@@ -105,7 +112,7 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
     f.waits.reset();
     f.low_waits.reset();
     f.asked.clear();
-    if (!keeps_below(log, f) && !log.forked) end_backfill(log, f, out);
+    if (!keeps_below(log, f) && !log.forked) end_backfill(log, f, now, out);
     if (!log.writes()) release_all(log, f, now, out);
   } else {
     if (!f.gap_hold || (f.repair && f.repair->below)) plan_main(log, f, now, out);
@@ -119,6 +126,7 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
       release_others(log, f, now, out);
     }
   }
+  log.waits = waits_for_answer(f);
   if (log.writes()) return;
   acks_.insert(log.index);
   log.whole_since = f.cover.whole_since();
@@ -308,7 +316,7 @@ std::optional<Lack> Copies::find_lack(const Log& log, const Fetch& f) const {
 }
 
 void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
-  if (now.steady < f.retry_at || !f.begun) return;
+  if (!f.begun) return;
   if (f.lack && !find_lack(log, f)) {  // nobody needs it any more
     stop(f, f.backfill, out);
     if (f.repair && f.repair->below) stop(f, f.repair, out);
@@ -330,7 +338,7 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
       f.lack->since = time_of(f.lack->from);
       f.lack->start = f.lack->from.seq;
     } else {
-      end_backfill(log, f, out);
+      end_backfill(log, f, now, out);
     }
   }
   if (!f.lack) {
@@ -338,6 +346,7 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
     f.low_hole.reset();
     return;
   }
+  if (now.steady < f.retry_at) return again(log, f.retry_at);
   const Begin& from = f.lack->from;
   const bool going = f.backfill && f.backfill->known;
   const std::uint64_t next = going                       ? f.backfill->taken + 1
@@ -368,8 +377,9 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
 }
 
 // Nobody needs it any more.
-void Copies::end_backfill(Log& log, Fetch& f, Actions& out) {
+void Copies::end_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   if (!log.backfill || !f.writes.empty()) return;
+  if (now.steady < f.retry_at) return again(log, f.retry_at);
   CopyWrite end{.log = log.id, .after = f.taken, .upto = f.taken, .end_backfill = true};
   write(log, f, std::move(end), {}, out);
 }

@@ -147,7 +147,7 @@ class Copies {
   void plan_main(Log& log, Fetch& f, Now now, Actions& out);
   void ask_main(Log& log, Fetch& f, Link& link, Now now, Actions& out);
   void plan_backfill(Log& log, Fetch& f, Now now, Actions& out);
-  void end_backfill(Log& log, Fetch& f, Actions& out);
+  void end_backfill(Log& log, Fetch& f, Now now, Actions& out);
   std::optional<Lack> find_lack(const Log& log, const Fetch& f) const;
   void add_reader_lack(std::optional<Lack>& lack, const Fetch& f, const ReaderNeed& reader,
                        bool complete) const;
@@ -161,7 +161,7 @@ class Copies {
   void release_all(Log& log, Fetch& f, Now now, Actions& out);
 
   // copies_readers.cc: what may be read
-  bool waits_for_older(const Log& log, Now now);
+  bool waits_for_older(const Log& log, const ReaderNeed& reader, Now now);
   void tell_readers(Log& log, Fetch& f, Now now, Actions& out);
 
   // copies_take.cc: what comes

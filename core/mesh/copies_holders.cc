@@ -23,6 +23,14 @@ std::uint64_t lacks_kept(const Fetch& f, std::uint64_t whole) {
   return from;
 }
 
+// What is lacking is not known while a write that failed is not out of the way, and what a backfill
+// brings is not there before its record is.
+bool is_unsure(const Log& log, const Fetch& f) {
+  return std::any_of(f.writes.begin(), f.writes.end(), [&](const PendingWrite& write) {
+    return write.forgotten || (write.backfill && !log.backfill);
+  });
+}
+
 }  // namespace
 
 // The new upstream has brought all that anybody says there is: other holders need not hold any
@@ -116,6 +124,7 @@ std::optional<wire::AckEntry> Copies::ack(const Log& log) {
   const auto found = fetches_.find(log.index);
   if (found == fetches_.end() || !log.record || log.writes()) return {};
   const Fetch& f = found->second;
+  if (is_unsure(log, f)) return {};
   std::uint64_t acked = log.record->head;
   if (log.backfill) acked = std::min(acked, log.backfill->upto);
   if (const std::uint64_t lacked = lacks_kept(f, log.record->whole_from))

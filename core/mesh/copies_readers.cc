@@ -21,20 +21,30 @@ bool fills_for(const BackfillRecord& backfill, const ReaderNeed& reader) {
   return backfill.all || std::all_of(reader.filters.begin(), reader.filters.end(), is_filled);
 }
 
+// What was asked for has begun and brought nothing yet.
+bool has_nothing_yet(const Log& log) {
+  return log.head() == 0 || (log.backfill && log.backfill->upto < log.backfill->from);
+}
+
 }  // namespace
 
-// An earlier run of the origin is announced, and its first word is on its way: readers begin
-// with that one.
-bool Copies::waits_for_older(const Log& log, Now now) {
+// An earlier run of the origin is announced, and the first of it that the reader may read is on its
+// way: the reader begins with that one.
+bool Copies::waits_for_older(const Log& log, const ReaderNeed& reader, Now now) {
   if (now.steady - log.heard >= kOlderWait) return false;
   for (const auto& [index, other] : tables_.logs.all()) {
-    if (other->record || other->id.origin != log.id.origin || other->id.stream != log.id.stream ||
-        start_number(other->id.epoch) >= start_number(log.id.epoch) ||
-        tables_.sources.end(*other) == 0) {
+    if (other->id.origin != log.id.origin || other->id.stream != log.id.stream ||
+        start_number(other->id.epoch) >= start_number(log.id.epoch)) {
       continue;
     }
     const auto found = fetches_.find(index);
-    if (found == fetches_.end() || !found->second.planned || found->second.main) return true;
+    const bool planned = found != fetches_.end() && found->second.planned;
+    if (other->record) {
+      if (planned && has_nothing_yet(*other) && !found->second.told.contains(reader.interest))
+        return true;
+    } else if (tables_.sources.end(*other) != 0 && (!planned || found->second.main)) {
+      return true;
+    }
   }
   return false;
 }
@@ -49,6 +59,7 @@ void Copies::tell_readers(Log& log, Fetch& f, Now now, Actions& out) {
   const bool more_to_come = log.closed && log.record->head < tables_.sources.end(log);
   std::map<std::uint64_t, Fetch::Told> kept;
   for (const ReaderNeed& reader : f.need.readers) {
+    const auto before = f.told.find(reader.interest);
     std::uint64_t start = 1;
     std::uint64_t from = 1;
     bool timed = false;
@@ -67,9 +78,8 @@ void Copies::tell_readers(Log& log, Fetch& f, Now now, Actions& out) {
       }
     }
     if (timed && !reader.cursor && from != Coverage::kNever) start = std::max(start, from);
-    const auto before = f.told.find(reader.interest);
     Fetch::Told told;
-    if (before == f.told.end() && waits_for_older(log, now)) {
+    if (before == f.told.end() && waits_for_older(log, reader, now)) {
       again(log, now.steady + kLookAgain);
       continue;
     }
@@ -82,6 +92,8 @@ void Copies::tell_readers(Log& log, Fetch& f, Now now, Actions& out) {
       if (before != f.told.end()) kept[reader.interest] = before->second;
       continue;
     }
+    // Whoever has read nothing has been promised nothing: the first answer may be a gap.
+    if (before == f.told.end() && !reader.cursor && told.upto < start) continue;
     if (before != f.told.end()) {
       // A reader that began stays where it began.
       told.after = before->second.after;

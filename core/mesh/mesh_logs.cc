@@ -87,7 +87,9 @@ void Mesh::Body::plan(Log& log, Now now, Actions& out) {
   const bool was_closed = log.closed;
   log.closed = sources.closed(log);
   if (log.closed != was_closed) own_changed = true;
+  const bool waited = log.waits;
   copies.plan(log, need_of(log), now, out);
+  if (waited && !log.waits) serving.on_log(log);
 }
 
 void Mesh::Body::mark(const Log& log, TimePoint at) {

@@ -154,6 +154,7 @@ bool Serving::on_time_found(Token token, const Result<std::uint64_t>& seq, TimeP
 Serving::Step Serving::at_limit(Link& link, const Log& log, Served& want, TimePoint now,
                                 Actions& out) {
   const bool ends = want.want.kind == WantKind::Backfill && want.sent >= want.want.to;
+  if (!want.answered && !ends && log.waits) return Step::Idle;
   const bool quiet = want.told == want.sent;
   const TimePoint due = want.told_at + options_.upto_every;
   if (!want.answered || ends || (!quiet && (log.closed || now >= due))) {

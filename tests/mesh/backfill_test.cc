@@ -59,6 +59,32 @@ TEST_CASE("a reader for whom nothing is filled in does not read what is filled i
   CHECK_FALSE(reads(2, "t/2"));
 }
 
+// The answer that comes may be a gap, and the reader would wait for what was never promised to it.
+TEST_CASE("a reader begins with the first of what is filled in for it") {
+  const LogId id{"origin", "1-x", "events"};
+  const LogRecord copy{.no = 1, .id = id, .head = 30, .whole_from = 17};
+  BackfillRecord backfill{.from = 1, .to = 16, .upto = 0};
+  mesh::OneNode node({}, {copy}, {.backfills = {{1, backfill}}, .holds = {}, .facts = {}});
+  node.mesh->put_interest({1, "#", true, {{"#", {wire::Begin::At::Seq, 1, {}}}}, {}}, node.now,
+                          node.out);
+  const auto told = [&] {
+    node.run(1s);
+    std::vector<mesh::Readable> all;
+    for (const mesh::Action& action : node.out) {
+      if (const auto* const one = std::get_if<mesh::Readable>(&action)) all.push_back(*one);
+    }
+    return all;
+  };
+  CHECK(told().empty());
+
+  backfill.upto = 4;
+  node.mesh->on_backfilled(copy, backfill, node.now, node.out);
+
+  REQUIRE(told().size() == 1);
+  CHECK(told()[0].after == 0);
+  CHECK(told()[0].upto == 4);
+}
+
 TEST_SUITE_END();
 
 }  // namespace

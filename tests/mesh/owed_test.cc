@@ -28,10 +28,11 @@ std::vector<wire::Want> wants(const OneNode& node, SessionId session) {
 
 // A node that carries the stream, and has asked the log's origin, its peer, for it.
 struct Carrier : OneNode {
-  Carrier() : OneNode(carrying()), origin(greet("origin")) {
+  explicit Carrier(std::vector<LogRecord> logs = {})
+      : OneNode(carrying(), std::move(logs)), origin(greet("origin")) {
     say(origin, announcement());
     run(1s);
-    REQUIRE(wants(*this, origin).size() == 1);
+    REQUIRE(!wants(*this, origin).empty());
   }
   // The origin gives signs of life, and the disk takes what there is to write.
   void live(Duration time) {
@@ -97,6 +98,63 @@ TEST_CASE("who holds the stream is asked for what the origin has trimmed") {
   CHECK(wants(node, keeper)[0].standing);
   CHECK(wants(node, keeper)[0].from.seq == 1);
   CHECK(wants(node, other).empty());
+}
+
+TEST_CASE("a relay says that there is no more only when its own upstream has said so") {
+  Carrier node({{.no = 1, .id = kLog, .head = 5}});
+  const SessionId peer = node.greet("peer");
+  node.say(peer, wire::Want{.number = 1, .log = kLog, .standing = true, .from = {.seq = 6}});
+  node.run(1s);
+  CHECK(node.said<wire::Upto>(peer).empty());
+
+  const wire::Want asked = wants(node, node.origin).back();
+  node.say(node.origin, wire::Upto{asked.number, 5, 5});
+
+  REQUIRE(node.said<wire::Upto>(peer).size() == 1);
+  CHECK(node.said<wire::Upto>(peer)[0].upto == 5);
+}
+
+TEST_CASE("what is filled in is acknowledged when it is on disk") {
+  LogRecord copy{.no = 1, .id = kLog, .first = 10, .head = 20, .whole_from = 10};
+  OneNode node({}, {copy});
+  const SessionId origin = node.greet("origin");
+  node.say(origin, announcement());
+  const FilterStart start{"#", {wire::Begin::At::Seq, 1, {}}};
+  node.mesh->put_interest({1, "reader", true, {start}, {}}, node.now, node.out);
+  node.run(1s);
+  const auto acked = [&] {
+    std::uint64_t most = 0;
+    for (const auto& frame : node.said<wire::Ack>(origin)) {
+      for (const wire::AckEntry& entry : frame.logs) most = std::max(most, entry.acked);
+    }
+    return most;
+  };
+  // The answer to the last want, which is to be written.
+  const auto fill = [&] {
+    const wire::Want asked = wants(node, origin).back();
+    REQUIRE(asked.kind == wire::WantKind::Backfill);
+    node.say(origin, wire::LinkGap{asked.number, 1, 9, "lost"});
+    node.say(origin, wire::Upto{asked.number, 0, 9});
+    Token token = 0;
+    for (const Action& action : node.out) {
+      if (const auto* const write = std::get_if<WriteCopy>(&action)) token = write->token;
+    }
+    REQUIRE(token != 0);
+    node.run(500ms);
+    CHECK(acked() == 0);
+    node.out.clear();
+    return token;
+  };
+  node.mesh->on_written(fill(), fail(Errc::Full, "store: full"), node.now, node.out);
+  node.run(2s);
+  CHECK(acked() == 0);
+
+  const Token token = fill();
+  copy.first = copy.whole_from = 1;
+  node.mesh->on_backfilled(copy, {}, node.now, node.out);
+  node.mesh->on_written(token, 1U, node.now, node.out);
+  node.run(500ms);
+  CHECK(acked() == 20);
 }
 
 TEST_CASE("a repair is answered where what was read ends with the event before") {

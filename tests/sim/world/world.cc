@@ -239,10 +239,14 @@ void World::dial(SimNode& from, const mesh::Dial& dial) {
   });
 }
 
-void World::note_want(mesh::SessionId session, const wire::LinkFrame& frame) {
-  if (const auto* const stop = std::get_if<wire::Stop>(&frame)) over_.insert({session, stop->want});
+void World::note_want(const SimNode& from, mesh::SessionId session, const wire::LinkFrame& frame) {
+  // Who answers says it behind what was asked for.
+  const auto* const stop = std::get_if<wire::Stop>(&frame);
+  if (stop != nullptr && askers_.contains({session, stop->want, from.index()}))
+    over_.insert({session, stop->want});
   const auto* const want = std::get_if<wire::Want>(&frame);
   if (want == nullptr) return;
+  askers_.emplace(session, want->number, from.index());
   // Each side has numbers of its own, odd or even.
   const std::string log = want->log.text() + (want->number % 2 == 0 ? " even" : " odd");
   const auto [stands, is_new] = wants_.emplace(std::tuple(session, log, want->kind), want->number);
@@ -250,7 +254,7 @@ void World::note_want(mesh::SessionId session, const wire::LinkFrame& frame) {
 }
 
 void World::send(SimNode& from, mesh::SessionId session, wire::LinkFrame frame) {
-  note_want(session, frame);
+  note_want(from, session, frame);
   const std::size_t bytes = 32 + wire::credit_bytes(frame);
   if (is_last_part(frame)) ++crossed;
   transmit(from, session, std::move(frame), bytes);
@@ -332,12 +336,18 @@ void World::note_trimmed(const LogId& log, std::uint64_t first) {
   trims_[log.text()].emplace_back(now_, first);
 }
 
+void World::note_asked(const std::string& node, const std::string& stream) {
+  asked_.emplace(std::pair(node, stream), now_);
+}
+
 std::uint64_t World::trimmed_by(const LogId& log, TimePoint time) const {
   std::uint64_t upto = 0;
   const auto trims = trims_.find(log.text());
   if (trims == trims_.end()) return 0;
+  const auto asked = asked_.find({log.origin, log.stream});
+  const TimePoint free = asked == asked_.end() ? now_ : asked->second;
   for (const auto& [at, first] : trims->second) {
-    if (at < time) upto = std::max(upto, first - 1);
+    if (at < std::max(time, free)) upto = std::max(upto, first - 1);
   }
   return upto;
 }

@@ -97,7 +97,9 @@ class World {
   // --- for nodes ---
   void note_stored(const LogId& log, std::uint64_t seq, const std::string& id);
   void note_trimmed(const LogId& log, std::uint64_t first);
-  // Up to where the origin had trimmed the log by then.
+  // A standing want of the stream came to that node: from then on it holds the stream for a peer.
+  void note_asked(const std::string& node, const std::string& stream);
+  // Up to where the origin had trimmed the log by then, or before anybody had asked it to hold.
   std::uint64_t trimmed_by(const LogId& log, TimePoint time) const;
   void note_published(const std::string& id, const LogId& log, std::uint64_t seq);
   void dial(SimNode& from, const mesh::Dial& dial);
@@ -125,7 +127,7 @@ class World {
   };
   using Pair = std::pair<std::size_t, std::size_t>;
   static Pair pair(std::size_t a, std::size_t b) { return {std::min(a, b), std::max(a, b)}; }
-  void note_want(mesh::SessionId session, const wire::LinkFrame& frame);
+  void note_want(const SimNode& from, mesh::SessionId session, const wire::LinkFrame& frame);
   void transmit(SimNode& from, mesh::SessionId session, wire::LinkFrame frame, std::size_t bytes);
   void close(mesh::SessionId session, std::size_t told, const Error& why);
 
@@ -141,10 +143,12 @@ class World {
   // By session, log and kind: the number of the want that stands; and those that are over.
   std::map<std::tuple<mesh::SessionId, std::string, wire::WantKind>, std::uint64_t> wants_;
   std::set<std::pair<mesh::SessionId, std::uint64_t>> over_;
+  std::set<std::tuple<mesh::SessionId, std::uint64_t, std::size_t>> askers_;  // of wants, nodes
   // By log and seq: the id.
   std::unordered_map<std::string, std::unordered_map<std::uint64_t, std::string>> positions_;
   // By log: when, and what was the first after it.
   std::map<std::string, std::vector<std::pair<TimePoint, std::uint64_t>>> trims_;
+  std::map<std::pair<std::string, std::string>, TimePoint> asked_;  // node, stream; the first time
   std::string failure_;
 };
 

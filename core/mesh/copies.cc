@@ -98,9 +98,11 @@ std::optional<TimePoint> Copies::wake_at() const {
 }
 
 void Copies::plan(Log& log, Need need, Now now, Actions& out) {
+  log.planned = true;
+  // Most logs of a large mesh concern nobody here.
+  if (!need.wanted && !log.record && !fetches_.contains(log.index)) return;
   Fetch& f = fetch(log);
   f.need = std::move(need);
-  f.planned = true;
   if (log.writes() || log.forked || !f.need.wanted) {
     stop(f, f.main, out);
     stop(f, f.backfill, out);
@@ -252,7 +254,9 @@ void Copies::stop(Fetch& f, std::optional<Request>& request, Actions& out) {
 }
 
 void Copies::on_have(Log& log, const std::string& peer) {
-  Fetch& f = fetch(log);
+  const auto found = fetches_.find(log.index);
+  if (found == fetches_.end()) return;
+  Fetch& f = found->second;
   f.asked.erase(peer);
   const auto& have = log.have[peer];
   const Link* const link = tables_.links.live(peer);

@@ -38,11 +38,11 @@ bool Copies::waits_for_older(const Log& log, const ReaderNeed& reader, Now now) 
       continue;
     }
     const auto found = fetches_.find(index);
-    const bool planned = found != fetches_.end() && found->second.planned;
-    if (other->record) {
-      if (planned && has_nothing_yet(*other) && !found->second.told.contains(reader.interest))
-        return true;
-    } else if (tables_.sources.end(*other) != 0 && (!planned || found->second.main)) {
+    const Fetch* const f = found == fetches_.end() ? nullptr : &found->second;
+    if (!other->record) {
+      const bool comes = !other->planned || (f != nullptr && f->main);
+      if (comes && tables_.sources.end(*other) != 0) return true;
+    } else if (f != nullptr && has_nothing_yet(*other) && !f->told.contains(reader.interest)) {
       return true;
     }
   }

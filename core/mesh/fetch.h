@@ -108,7 +108,6 @@ struct Fetch {
     bool operator==(const Told&) const = default;
   };
   std::map<std::uint64_t, Told> told;  // by interest: what Readable said
-  bool planned = false;                // once
   std::uint64_t acked = 0;             // as said last
   std::uint64_t stored = 0;
 };

@@ -42,6 +42,7 @@ struct Log {
   std::optional<WallTime> whole_since;          // whole_from is the first event recorded since then
   bool closed = false;                          // nobody writes it any more
   bool forked = false;                          // two events with one position have been seen
+  bool planned = false;                         // what is to be asked of it is known, once
   bool waits = false;                           // what this node asks for has no answer yet
 
   bool writes() const { return own && record && record->open; }

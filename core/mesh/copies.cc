@@ -235,7 +235,7 @@ void Copies::ask(Log& log, Fetch& f, Request request, Link& link, Actions& out) 
   }
   out.push_back(SendFrame{link.id(), std::move(want)});
   requests_[{request.session, request.number}] = log.index;
-  f.holders.insert(request.peer);
+  f.holders.emplace(request.peer, f.said);
   if (request.standing) on_stream_held(link.id(), log.id.stream, true);
   auto& place = request.kind == WantKind::Main       ? f.main
                 : request.kind == WantKind::Backfill ? f.backfill

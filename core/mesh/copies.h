@@ -79,8 +79,8 @@ class Copies {
   void forget(std::uint32_t index);
 
   // --- what follows ---
-  // What ACK says of a log; empty: nothing yet.
-  std::optional<wire::AckEntry> ack(const Log& log);
+  // What ACK says of a log to a peer that holds it for this node; empty: nothing yet.
+  std::optional<wire::AckEntry> ack(const Log& log, const std::string& holder);
   // Logs whose ACK has changed, and the peers to tell.
   struct AckTo {
     std::string peer;

@@ -13,10 +13,11 @@ constexpr Duration kHaveComes = std::chrono::seconds(5);
 constexpr std::size_t kStreamsMax = 4096;
 
 // From where on what peers need is not in a copy that is whole from `whole`, or not asked for yet;
-// 0: nothing is lacking.
-std::uint64_t lacks_kept(const Fetch& f, std::uint64_t whole) {
+// 0: nothing is lacking.  What is kept for `holder` alone it need not hold for this node.
+std::uint64_t lacks_kept(const Fetch& f, std::uint64_t whole, const std::string& holder = {}) {
   std::uint64_t from = 0;
-  for (const auto& needed : {f.need.all_from, f.need.kept_from}) {
+  const auto kept = f.need.keeps_but_for(holder) ? f.need.kept_from : std::nullopt;
+  for (const auto& needed : {f.need.all_from, kept}) {
     const bool lacks = needed && (whole == 0 || whole > *needed);
     if (lacks) from = from == 0 ? *needed : std::min(from, *needed);
   }
@@ -50,10 +51,11 @@ void Copies::release_others(Log& log, Fetch& f, Now now, Actions& out) {
   }
   const std::uint64_t lacked = lacks_kept(f, f.cover.whole_from());
   for (auto i = f.holders.begin(); i != f.holders.end();) {
-    const bool asked = *i == f.main->peer || (f.backfill && f.backfill->peer == *i) ||
-                       (f.repair && f.repair->peer == *i);
-    Link* const link = tables_.links.live(*i);
-    const auto have = log.have.find(*i);
+    const std::string& peer = i->first;
+    const bool asked = peer == f.main->peer || (f.backfill && f.backfill->peer == peer) ||
+                       (f.repair && f.repair->peer == peer);
+    Link* const link = tables_.links.live(peer);
+    const auto have = log.have.find(peer);
     const bool keeps = lacked != 0 && have != log.have.end() && says_it_has(have->second, lacked);
     if (asked || link == nullptr || f.lack || keeps) {
       ++i;
@@ -81,8 +83,8 @@ void Copies::release_all(Log& log, Fetch& f, Now now, Actions& out) {
   if (now.steady < due && !f.holders.empty()) again(log, now.steady < sure ? sure : due);
   if (now.steady < sure) return;
   for (auto i = f.holders.begin(); i != f.holders.end();) {
-    Link* const link = tables_.links.live(*i);
-    if (link == nullptr || (now.steady < due && f.need.kept_but_for(*i))) {
+    Link* const link = tables_.links.live(i->first);
+    if (link == nullptr || (now.steady < due && f.need.kept_but_for(i->first))) {
       ++i;
       continue;
     }
@@ -113,21 +115,20 @@ void Copies::on_held(Log& log, const std::string& peer, std::uint64_t acked, Tim
   f.once_acked = std::max(f.once_acked, acked);
   f.asked.erase(peer);
   f.hear_news();
-  f.holders.insert(peer);
-  f.acked = 0;  // it may not have heard
+  f.holders[peer] = {};  // it may not have heard
   acks_.insert(log.index);
   again(log, TimePoint());
 }
 
 // Nothing is said while something below, whose place is not known yet, is still needed.
-std::optional<wire::AckEntry> Copies::ack(const Log& log) {
+std::optional<wire::AckEntry> Copies::ack(const Log& log, const std::string& holder) {
   const auto found = fetches_.find(log.index);
   if (found == fetches_.end() || !log.record || log.writes()) return {};
   const Fetch& f = found->second;
   if (is_unsure(log, f)) return {};
   std::uint64_t acked = log.record->head;
   if (log.backfill) acked = std::min(acked, log.backfill->upto);
-  if (const std::uint64_t lacked = lacks_kept(f, log.record->whole_from))
+  if (const std::uint64_t lacked = lacks_kept(f, log.record->whole_from, holder))
     acked = std::min(acked, lacked - 1);
   if (f.lack) {
     if (f.lack->from.at != Begin::At::Seq && !(f.backfill && f.backfill->known)) return {};
@@ -140,19 +141,17 @@ std::optional<wire::AckEntry> Copies::ack(const Log& log) {
 
 std::vector<Copies::AckTo> Copies::take_acks() {
   std::vector<AckTo> list;
-  for (const std::uint32_t index : acks_) {
+  for (const std::uint32_t index : std::exchange(acks_, {})) {
     Log* const log = tables_.logs.at(index);
-    if (log == nullptr) continue;
-    const auto entry = ack(*log);
-    Fetch& f = fetch(*log);
-    if (!entry || (entry->acked == f.acked && entry->stored == f.stored)) continue;
-    f.acked = entry->acked;
-    f.stored = entry->stored;
-    for (const std::string& peer : f.holders) {
+    const auto found = fetches_.find(index);
+    if (log == nullptr || found == fetches_.end()) continue;
+    for (auto& [peer, said] : found->second.holders) {
+      const auto entry = ack(*log, peer);
+      if (!entry || said == Fetch::Said{entry->acked, entry->stored}) continue;
+      found->second.said = said = {entry->acked, entry->stored};
       if (tables_.links.live(peer) != nullptr) list.push_back({peer, *entry});
     }
   }
-  acks_.clear();
   return list;
 }
 

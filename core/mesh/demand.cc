@@ -53,8 +53,10 @@ bool Need::wanted_but_for(const std::string& peer) const {
   return for_itself || others(askers, peer);
 }
 
+bool Need::keeps_but_for(const std::string& peer) const { return others(keepers, peer); }
+
 bool Need::kept_but_for(const std::string& peer) const {
-  return wanted_but_for(peer) || others(keepers, peer);
+  return wanted_but_for(peer) || keeps_but_for(peer);
 }
 
 // Where positions and times cannot be compared the position goes first: what a time

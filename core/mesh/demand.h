@@ -51,6 +51,8 @@ struct Need {
   // Somebody other than `peer` wants it, or it is held for somebody other.
   bool wanted_but_for(const std::string& peer) const;
   bool kept_but_for(const std::string& peer) const;
+  // Of what it holds for peers that are here, something is for another than `peer`.
+  bool keeps_but_for(const std::string& peer) const;
   // Somebody other than `peer` needs something up to that position.
   bool needs_but_for(const std::string& peer, std::uint64_t upto) const;
 

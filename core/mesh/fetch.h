@@ -99,17 +99,22 @@ struct Fetch {
   std::optional<TimePoint> low_hole;  // the same for the backfill
   std::optional<TimePoint> ahead;     // a neighbour has more, since then
   std::map<std::string, std::uint64_t>
-      asked;                      // peers asked for what was told as a gap, up to where
-  std::set<std::string> holders;  // peers that hold for this node
-  TimePoint steady_since{};       // the upstream, and those that hold for this node
+      asked;  // peers asked for what was told as a gap, up to where
+  // What ACK said to a peer.
+  struct Said {
+    std::uint64_t acked = 0;
+    std::uint64_t stored = 0;
+    bool operator==(const Said&) const = default;
+  };
+  std::map<std::string, Said> holders;  // peers that hold for this node
+  TimePoint steady_since{};             // the upstream, and those that hold for this node
   struct Told {
     std::uint64_t after = 0;
     std::uint64_t upto = 0;
     bool operator==(const Told&) const = default;
   };
   std::map<std::uint64_t, Told> told;  // by interest: what Readable said
-  std::uint64_t acked = 0;             // as said last
-  std::uint64_t stored = 0;
+  Said said;                           // last
 };
 
 }  // namespace marram::mesh

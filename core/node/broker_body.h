@@ -90,7 +90,7 @@ struct Broker::Body {
   void on_copied(const LogRecord& record, const std::vector<Gap>& gaps);
   void go_behind(const KnownLog& log);
   void grow(KnownLog& log);
-  void on_log_forgotten(std::uint32_t log);
+  void on_log_forgotten(std::uint32_t no);
   void drop_forgotten();
   void wish(Slot& slot);
   void tell_wishes();
@@ -103,7 +103,7 @@ struct Broker::Body {
   bool has_reached(const Level& level, Position position) const;
   bool is_replicated(std::uint32_t peers, Position position) const;
   void await_level(const Level& level, const std::vector<Position>& positions, Duration patience,
-                   const std::function<void(Result<bool>)>& done);
+                   std::function<void(Result<bool>)> done);
   void tell_delivered(Slot& slot);
 
   // broker_read.cc

@@ -100,21 +100,21 @@ void Broker::Body::grow(KnownLog& known) {
   }
 }
 
-void Broker::Body::on_log_forgotten(std::uint32_t log) {
-  forgotten.push_back(log);
+void Broker::Body::on_log_forgotten(std::uint32_t no) {
+  forgotten.push_back(no);
   drop_forgotten();
 }
 
 void Broker::Body::drop_forgotten() {
-  std::erase_if(forgotten, [&](std::uint32_t log) {
-    bool free = true;
+  std::erase_if(forgotten, [&](std::uint32_t no) {
+    bool unused = true;
     for (const auto& slot : slots) {
-      if (slot) free = slot->consumer->on_log_forgotten(log) && free;
+      if (slot) unused = slot->consumer->on_log_forgotten(no) && unused;
     }
-    if (!free) return false;
-    logs.erase(log);
-    tail.forget(log);
-    replicated.erase(log);
+    if (!unused) return false;
+    logs.erase(no);
+    tail.forget(no);
+    replicated.erase(no);
     return true;
   });
 }
@@ -145,8 +145,8 @@ mesh::Interest Broker::Body::interest(Slot& slot) const {
     wanted.filters.push_back(
         {filter.filter, begin_of(slot.record.start, filter, slot.record.created)});
   }
-  for (const auto& [no, log] : logs.all()) {
-    if (!log.copy) continue;
+  for (const auto& [no, known] : logs.all()) {
+    if (!known.copy) continue;
     if (const auto cursor = slot.consumer->cursor_of(no)) wanted.cursors[no] = *cursor;
   }
   return wanted;

@@ -58,7 +58,7 @@ bool Broker::Body::is_replicated(std::uint32_t peers, Position position) const {
 }
 
 void Broker::Body::await_level(const Level& level, const std::vector<Position>& positions,
-                               Duration patience, const std::function<void(Result<bool>)>& done) {
+                               Duration patience, std::function<void(Result<bool>)> done) {
   if (auto status = check_level(level); !status) return done(tl::unexpected(status.error()));
   std::vector<Position> missing;
   for (const Position position : positions) {
@@ -68,7 +68,7 @@ void Broker::Body::await_level(const Level& level, const std::vector<Position>& 
   constexpr Duration kPatienceMax = std::chrono::hours(24);
   levels.add(level_text(level), missing,
              now.steady + std::clamp(patience, Duration(0), kPatienceMax),
-             [done](bool in_time) { done(in_time); });
+             [done = std::move(done)](bool in_time) { done(in_time); });
   if (level.at == Level::At::Delivered && !missing.empty()) route_slot(level.route)->awaited = true;
 }
 
@@ -99,7 +99,7 @@ void Broker::on_replicated(const mesh::Replicated& told) {
 
 void Broker::await_level(const Level& level, const std::vector<Position>& positions,
                          Duration patience, std::function<void(Result<bool>)> done) {
-  body_->await_level(level, positions, patience, done);
+  body_->await_level(level, positions, patience, std::move(done));
 }
 
 }  // namespace marram

@@ -135,6 +135,7 @@ class Store {
                          std::function<void(Result<std::uint64_t>)> done) = 0;
 
   // --- for the mesh ---
+  // NOLINTBEGIN(performance-unnecessary-value-param): a store that keeps copies moves them.
 
   // As at open().
   virtual MeshRecords mesh_records() const { return {}; }
@@ -180,6 +181,7 @@ class Store {
   virtual void forget_log(std::uint32_t /*log*/, std::function<void(Status)> done) {
     done(no_mesh());
   }
+  // NOLINTEND(performance-unnecessary-value-param)
 
   // Retention, with copies.  History is, of every log, what all durable consumers here, all holds
   // and all pins have had; `retain`, `ttl`, `max_bytes` and `on_full` of the stream of that name

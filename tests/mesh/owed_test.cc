@@ -157,6 +157,28 @@ TEST_CASE("what is filled in is acknowledged when it is on disk") {
   CHECK(acked() == 20);
 }
 
+TEST_CASE("what is kept for one peer alone, that peer need not hold") {
+  const HoldRecord hold{"peer", kLog.stream, {}, {{1, 0}}};
+  OneNode node({}, {{.no = 1, .id = kLog, .first = 2, .head = 10, .whole_from = 2}},
+               {.backfills = {}, .holds = {hold}, .facts = {}});
+  const FilterStart start{"#", {wire::Begin::At::Head, 0, {}}};
+  node.mesh->put_interest({1, "reader", true, {start}, {{1, 10}}}, node.now, node.out);
+  const SessionId peer = node.greet("peer");
+  const SessionId other = node.greet("other");
+  for (const SessionId holder : {peer, other}) {
+    node.say(holder, wire::Held{kLog.stream, {{kLog, 0}}});
+  }
+  node.run(1s);
+
+  const auto acked = [&](SessionId holder) {
+    std::uint64_t last = 0;
+    for (const auto& frame : node.said<wire::Ack>(holder)) last = frame.logs.back().acked;
+    return last;
+  };
+  CHECK(acked(peer) == 10);
+  CHECK(acked(other) == 0);
+}
+
 TEST_CASE("a repair is answered where what was read ends with the event before") {
   LogRecord own{.no = 1, .id = {"node", "1-x", "events"}, .open = true, .head = 3};
   own.head_id = "e-3";

@@ -103,7 +103,7 @@ std::unique_ptr<EventBatch> copy(const EventBatch& batch,
 World::World(WorldOptions options) : options_(options), random_(options.seed) {}
 World::~World() = default;
 
-std::size_t World::add_node(std::vector<std::size_t> dials, mesh::MeshOptions with) {
+std::size_t World::add_node(const std::vector<std::size_t>& dials, mesh::MeshOptions with) {
   const std::size_t index = nodes_.size();
   with.node_id = SimNode::id_of(index);
   with.name = with.node_id;

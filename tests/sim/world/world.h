@@ -54,7 +54,7 @@ class World {
   ~World();
 
   // --- nodes and wires; nodes are named by index ---
-  std::size_t add_node(std::vector<std::size_t> dials, mesh::MeshOptions with = {});
+  std::size_t add_node(const std::vector<std::size_t>& dials, mesh::MeshOptions with = {});
   SimNode& node(std::size_t index) { return *nodes_[index]; }
   std::size_t size() const { return nodes_.size(); }
   void crash(std::size_t index);

@@ -33,6 +33,16 @@ def stored_in(data: Path) -> dict[Position, str]:
         database.close()
 
 
+def logs_in(data: Path) -> dict[int, tuple[str, str, str]]:
+    """Origin, epoch and stream of each log of a store, by the number it has there."""
+    database = sqlite3.connect(f"file:{data}/marram.db?mode=ro", uri=True)
+    try:
+        rows = database.execute("SELECT no, origin, epoch, stream FROM logs")
+        return {no: (origin, epoch, stream) for no, origin, epoch, stream in rows}
+    finally:
+        database.close()
+
+
 class MeshNode(Node):
     """`marram run` in a namespace of its own."""
 
@@ -166,19 +176,21 @@ class Arrival(NamedTuple):
     id: str
     sent: float
     at: float
+    log: int  # as its node numbers them
+    seq: int
 
 
 class Reader:
     """A durable consumer at a node, through kills of the node."""
 
-    def __init__(self, node: MeshNode, topic: str = "load/#") -> None:
+    def __init__(self, node: MeshNode, topic: str = "load/#", name: str = "reader") -> None:
         self.node = node
         self.arrived: list[Arrival] = []
         self.gaps: list[marram.Gap] = []
         self.failure: BaseException | None = None
         self.over = threading.Event()
-        self.client = marram.connect(node.data, name=f"reader-{node.name}")
-        self.events = self.client.subscribe(topic, name="reader", on_gap=self.gaps.append)
+        self.client = marram.connect(node.data, name=f"{name}-{node.name}")
+        self.events = self.client.subscribe(topic, name=name, on_gap=self.gaps.append)
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
 
@@ -189,13 +201,19 @@ class Reader:
                 now = time.monotonic()
                 for event in events:
                     id, sent = event.text.split(" ")[:2]
-                    self.arrived.append(Arrival(id, float(sent), now))
+                    self.arrived.append(Arrival(id, float(sent), now, *event.position))
                 self.events.ack(*events)
         except BaseException as failure:
             self.failure = failure
 
     def ids(self) -> Counter[str]:
         return Counter(arrival.id for arrival in list(self.arrived))
+
+    def read(self) -> list[tuple[Position, str]]:
+        """The positions of what came, with the ids."""
+        logs = logs_in(self.node.data)
+        arrived = list(self.arrived)
+        return [((*logs[arrival.log], arrival.seq), arrival.id) for arrival in arrived]
 
     def first_after(self, since: float, publisher: str) -> float | None:
         """When the first event came that was published there after `since`."""

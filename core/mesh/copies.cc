@@ -257,8 +257,10 @@ void Copies::on_have(Log& log, const std::string& peer) {
   const auto found = fetches_.find(log.index);
   if (found == fetches_.end()) return;
   Fetch& f = found->second;
-  f.asked.erase(peer);
   const auto& have = log.have[peer];
+  const auto asked = f.asked.find(peer);
+  if (asked != f.asked.end() && have.first <= std::min(have.upto, asked->second))
+    f.asked.erase(asked);
   const Link* const link = tables_.links.live(peer);
   for (auto* const waits : {&f.waits, &f.low_waits}) {
     if (!*waits || (link != nullptr && link->id() == (*waits)->told_by)) continue;

@@ -269,7 +269,7 @@ void Copies::record_lost(Log& log, Fetch& f, const Missing& missing, Actions& ou
   out.push_back(Report{Report::What::Lost,
                        {},
                        "mesh: " + log.id.text() + " " + std::to_string(from) + " to " +
-                           std::to_string(to) + ": nobody has it"});
+                           std::to_string(to) + ": no whole copy has it"});
   if (below) {
     lost.after = from - 1;
     if (!std::exchange(f.lack->stored, true)) {

@@ -369,13 +369,13 @@ std::set<std::uint32_t> Custody::flush(Now now,
   return dirty;
 }
 
-std::set<std::string> Custody::owed() const {
+std::set<std::string> Custody::owed(const std::function<std::uint64_t(const Log&)>& end) const {
   std::set<std::string> owed;
   for (const auto& [key, hold] : holds_) {
     if (here_.contains(key.first)) continue;
     for (const auto& [index, acked] : hold.acked) {
       const Log* const log = logs_.at(index);
-      if (log == nullptr || log->head() <= acked) continue;
+      if (log == nullptr || end(*log) <= acked) continue;
       owed.insert(key.first);
       break;
     }

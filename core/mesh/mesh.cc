@@ -49,12 +49,14 @@ Mesh::Body::Body(MeshOptions the_options, std::vector<LogRecord> records, MeshRe
              {logs, map, sources, links}),
       serving({.wants_per_peer_max = options.wants_per_peer_max}, logs, links),
       custody({.away_max = options.hold_away_max, .clock_suspect = options.clock_suspect}, logs),
-      facts(mesh.facts) {
+      facts(mesh.facts),
+      runs_stored(mesh.facts.runs) {
   serving.set_first_token(kFirstRead);
   for (const LogRecord& record : records) {
     Log* const log = know(record.id, now, true);
     log->heard = TimePoint();
     logs.set_record(*log, record);
+    if (log->own) runs_stored = std::max(runs_stored, start_number(record.id.epoch));
     const auto backfill = mesh.backfills.find(record.no);
     if (backfill != mesh.backfills.end()) log->backfill = backfill->second;
     if (!log->writes()) copies.on_record(*log);

@@ -66,6 +66,7 @@ struct Mesh::Body {
   void hear_of_run(const std::string& epoch);
   void note_listed(const wire::MapRecord& record, bool by_others);
   void note_announced(const wire::MapRecord& record, Now now);
+  void note_older(const Log& log, Actions& out);
 
   // mesh_map.cc: what this node says
   wire::MapRecord own_record();
@@ -152,6 +153,8 @@ struct Mesh::Body {
   TimePoint peers_at{};
   TimePoint last_tick{};
   std::uint64_t refused = 0;
+  std::uint64_t runs_stored = 0;  // start number of the newest run that the store knew at the start
+  bool told_older = false;
 };
 
 }  // namespace marram::mesh

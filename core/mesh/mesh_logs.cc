@@ -90,6 +90,24 @@ void Mesh::Body::plan(Log& log, Now now, Actions& out) {
   const bool waited = log.waits;
   copies.plan(log, need_of(log), now, out);
   if (waited && !log.waits) serving.on_log(log);
+  note_older(log, out);
+}
+
+// A backup was restored, or the last writes were lost with the power.
+void Mesh::Body::note_older(const Log& log, Actions& out) {
+  if (told_older || !log.own || log.writes() || log.durability == Durability::Memory) return;
+  // What the store has forgotten since is no news.
+  if (!log.record && start_number(log.id.epoch) <= runs_stored) return;
+  const std::uint64_t end = sources.end(log);
+  if (end <= log.head()) return;
+  told_older = true;
+  out.push_back(Report{
+      Report::What::Older,
+      {},
+      fmt::format("mesh: others have {} up to {}, this node's database up to {}: it is older than "
+                  "it was, a backup perhaps; what others have is fetched where it is wanted, what "
+                  "nobody has is lost",
+                  log.id.text(), end, log.head())});
 }
 
 void Mesh::Body::mark(const Log& log, TimePoint at) {
@@ -204,7 +222,9 @@ void Mesh::Body::dial_owed(Now now, Actions& out) {
   // Of one that is not in the map nothing is known: a leaf elsewhere is not in it either.
   std::set<std::string> owed;
   std::set<std::string> lost;
-  for (const std::string& peer : custody.owed()) (map.reachable(peer) ? owed : lost).insert(peer);
+  const auto end = [&](const Log& log) { return sources.end(log); };
+  for (const std::string& peer : custody.owed(end))
+    (map.reachable(peer) ? owed : lost).insert(peer);
   membership.set_owed(std::move(owed), std::move(lost));
   const wire::Peers asks{membership.take_asks(now.steady)};
   if (asks.peers.empty()) return;

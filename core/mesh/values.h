@@ -154,8 +154,9 @@ struct Report {
     Refused,   // a peer: bad HELLO, broken protocol
     TwoNodes,  // a second live node with the same key
     Forked,    // two events with one position
-    Lost,      // a gap was declared: nobody has it
+    Lost,      // a gap was declared: no whole copy has it
     Hole,      // a reader waits for what nobody reachable has
+    Older,     // others have more of what this node wrote than its store has
     PeerUp,
     PeerDown,
   };

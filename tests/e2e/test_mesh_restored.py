@@ -190,7 +190,7 @@ def test_what_nobody_has_after_a_restore_is_reported(meshes: Meshes, tmp_path: P
     assert lost(after) | set(numbers(after)) == {*range(21, 31), *range(41, 61)}
     for node in (a, b):
         assert node.status()["mesh"]["gaps"] == {"lost": len(lost(after))}, node.name
-    assert "21 to 30: nobody has it" in a.log.read_text()
+    assert "21 to 30: no whole copy has it" in a.log.read_text()
     for reader in (odd, after):
         reader.gaps.clear()
     readers = [even, odd, after]

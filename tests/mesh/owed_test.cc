@@ -369,6 +369,22 @@ TEST_CASE("while a large event waits for the disk no more room is given for part
   CHECK(granted() == before + packed.size() + wire::kFrameCredit);
 }
 
+TEST_CASE("a node whose database is older than what others have of it says so once") {
+  const LogId own{"node", "1-x", "events"};
+  OneNode node({}, {{.no = 1, .id = own, .head = 100}});
+  const SessionId peer = node.greet("peer");
+  const auto tell = [&](std::uint64_t number, std::vector<wire::CopyNote> copies) {
+    wire::MapRecord has = record("peer", number);
+    has.copies = std::move(copies);
+    node.say(peer, wire::State{{}, {has}});
+    node.run(1s);
+    return node.reports(Report::What::Older);
+  };
+  CHECK(tell(1, {{own, 1, 100}}) == 0);
+  CHECK(tell(2, {{own, 1, 160}}) == 1);
+  CHECK(tell(3, {{own, 1, 160}, {{"node", "2-y", "events"}, 1, 40}}) == 1);
+}
+
 TEST_SUITE_END();
 
 }  // namespace

@@ -350,7 +350,7 @@ TEST_CASE("a gap hides nothing: what a relay has from its filtered days goes out
   world.check_delivered();
   CHECK(world.failure() == "");
   CHECK(world.node(c).delivered(2).size() == 3);
-  CHECK(world.gaps["retention"] == 4);
+  CHECK(world.node(c).gaps_of(2) == 4);
 }
 
 TEST_CASE("a backfill under way: nothing that it still needs is trimmed") {

@@ -184,8 +184,6 @@ void SimNode::on_session_up(const mesh::SessionInfo& session) {
 
 void SimNode::on_frame(mesh::SessionId session, wire::LinkFrame frame) {
   if (!up()) return;
-  const auto* const want = std::get_if<wire::Want>(&frame);
-  if (want != nullptr && want->standing) world_.note_asked(id_of(index_), want->log.stream);
   mesh::Actions out;
   mesh_->on_frame(session, std::move(frame), world_.now(index_), out);
   act(out);

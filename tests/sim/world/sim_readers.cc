@@ -165,7 +165,7 @@ void SimNode::take(std::uint64_t reader, const LogRecord& log, const ReadResult&
 void SimNode::take_gap(std::uint64_t reader, const LogRecord& log, const Gap& gap) {
   gaps_[reader][log.id.text()].push_back(gap);
   gap_positions_[reader] += gap.to - gap.from + 1;
-  const std::uint64_t before = world_.trimmed_by(log.id, made_[reader]);
+  const std::uint64_t before = world_.trimmed_by(log.id, index_, made_[reader]);
   if (before < gap.to) world_.gaps[gap.reason] += gap.to - std::max(gap.from - 1, before);
   world_.trace(fmt::format("{} reader {} gap {} {}..{} {}", id_of(index_), reader, log.id.text(),
                            gap.from, gap.to, gap.reason));

@@ -275,6 +275,7 @@ void World::transmit(SimNode& from, mesh::SessionId session, wire::LinkFrame fra
   Connection& connection = found->second;
   const int end = connection.ends[0] == from.index() ? 0 : 1;
   const std::size_t to = connection.ends[1 - end];
+  auto told = needs_told(from, frame);
   ++frames;
   if (is_chatter(frame)) {
     ++chatter;
@@ -300,12 +301,13 @@ void World::transmit(SimNode& from, mesh::SessionId session, wire::LinkFrame fra
   connection.free[end] = leaves;
   const std::uint64_t run = nodes_[to]->run();
   const auto held = std::make_shared<wire::LinkFrame>(std::move(frame));
-  at(leaves + connection.latency - now_, [this, session, to, run, held] {
+  at(leaves + connection.latency - now_, [this, session, to, run, held, told = std::move(told)] {
     const auto still = connections_.find(session);
     if (still == connections_.end() || still->second.dead || nodes_[to]->run() != run) return;
     const auto* const data = std::get_if<wire::Data>(held.get());
     if (data != nullptr && over_.contains({session, data->want})) late += data->batch->size();
     if (is_last_part(*held) && over_.contains({session, std::get<wire::Part>(*held).want})) ++late;
+    note_needs(to, told);
     nodes_[to]->on_frame(session, std::move(*held));
     if (frames % kMemoryEvery == 0) check_memory(*nodes_[to]);
   });
@@ -333,23 +335,48 @@ void World::note_stored(const LogId& log, std::uint64_t seq, const std::string& 
 }
 
 void World::note_trimmed(const LogId& log, std::uint64_t first) {
-  trims_[log.text()].emplace_back(now_, first);
+  const auto origin = std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+    return SimNode::id_of(node->index()) == log.origin;
+  });
+  trims_[log.text()].push_back({now_, first, needs_[{(*origin)->index(), log.stream}]});
 }
 
-void World::note_asked(const std::string& node, const std::string& stream) {
-  asked_.emplace(std::pair(node, stream), now_);
-}
-
-std::uint64_t World::trimmed_by(const LogId& log, TimePoint time) const {
+std::uint64_t World::trimmed_by(const LogId& log, std::size_t node, TimePoint made) const {
   std::uint64_t upto = 0;
   const auto trims = trims_.find(log.text());
   if (trims == trims_.end()) return 0;
-  const auto asked = asked_.find({log.origin, log.stream});
-  const TimePoint free = asked == asked_.end() ? now_ : asked->second;
-  for (const auto& [at, first] : trims->second) {
-    if (at < std::max(time, free)) upto = std::max(upto, first - 1);
+  for (const Trim& trim : trims->second) {
+    const auto known = trim.known.find(node);
+    const bool knew = known != trim.known.end() && known->second >= made;
+    if (trim.at < made || !knew) upto = std::max(upto, trim.first - 1);
   }
   return upto;
+}
+
+std::map<std::string, World::Needs> World::needs_told(const SimNode& from,
+                                                      const wire::LinkFrame& frame) const {
+  std::map<std::string, Needs> told;
+  const auto tell = [&](const std::string& stream) {
+    const auto known = needs_.find({from.index(), stream});
+    if (known != needs_.end()) told[stream] = known->second;
+    told[stream][from.index()] = now_;
+  };
+  const auto* const want = std::get_if<wire::Want>(&frame);
+  if (want != nullptr && want->standing) tell(want->log.stream);
+  const auto* const ack = std::get_if<wire::Ack>(&frame);
+  if (ack != nullptr) {
+    for (const wire::AckEntry& entry : ack->logs) tell(entry.log.stream);
+  }
+  return told;
+}
+
+void World::note_needs(std::size_t to, const std::map<std::string, Needs>& told) {
+  for (const auto& [stream, needs] : told) {
+    for (const auto& [node, at] : needs) {
+      TimePoint& last = needs_[{to, stream}][node];
+      last = std::max(last, at);
+    }
+  }
 }
 
 void World::note_published(const std::string& id, const LogId& log, std::uint64_t seq) {

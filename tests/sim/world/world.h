@@ -97,10 +97,9 @@ class World {
   // --- for nodes ---
   void note_stored(const LogId& log, std::uint64_t seq, const std::string& id);
   void note_trimmed(const LogId& log, std::uint64_t first);
-  // A standing want of the stream came to that node: from then on it holds the stream for a peer.
-  void note_asked(const std::string& node, const std::string& stream);
-  // Up to where the origin had trimmed the log by then, or before anybody had asked it to hold.
-  std::uint64_t trimmed_by(const LogId& log, TimePoint time) const;
+  // Up to where the origin had trimmed the log before a reader was made at that node then, or
+  // before word of what it needs had come from there to the origin.
+  std::uint64_t trimmed_by(const LogId& log, std::size_t node, TimePoint made) const;
   void note_published(const std::string& id, const LogId& log, std::uint64_t seq);
   void dial(SimNode& from, const mesh::Dial& dial);
   void send(SimNode& from, mesh::SessionId session, wire::LinkFrame frame);
@@ -125,9 +124,12 @@ class World {
     Duration latency;
     bool dead = false;
   };
+  using Needs = std::map<std::size_t, TimePoint>;  // by node: when word of its needs left it last
   using Pair = std::pair<std::size_t, std::size_t>;
   static Pair pair(std::size_t a, std::size_t b) { return {std::min(a, b), std::max(a, b)}; }
   void note_want(const SimNode& from, mesh::SessionId session, const wire::LinkFrame& frame);
+  std::map<std::string, Needs> needs_told(const SimNode& from, const wire::LinkFrame& frame) const;
+  void note_needs(std::size_t to, const std::map<std::string, Needs>& told);
   void transmit(SimNode& from, mesh::SessionId session, wire::LinkFrame frame, std::size_t bytes);
   void close(mesh::SessionId session, std::size_t told, const Error& why);
 
@@ -146,9 +148,13 @@ class World {
   std::set<std::tuple<mesh::SessionId, std::uint64_t, std::size_t>> askers_;  // of wants, nodes
   // By log and seq: the id.
   std::unordered_map<std::string, std::unordered_map<std::uint64_t, std::string>> positions_;
-  // By log: when, and what was the first after it.
-  std::map<std::string, std::vector<std::pair<TimePoint, std::uint64_t>>> trims_;
-  std::map<std::pair<std::string, std::string>, TimePoint> asked_;  // node, stream; the first time
+  struct Trim {
+    TimePoint at;
+    std::uint64_t first;  // after it
+    Needs known;          // to the origin
+  };
+  std::map<std::string, std::vector<Trim>> trims_;              // by log
+  std::map<std::pair<std::size_t, std::string>, Needs> needs_;  // known to a node, of a stream
   std::string failure_;
 };
 

@@ -98,6 +98,15 @@ TEST_CASE("who holds the stream is asked for what the origin has trimmed") {
   CHECK(wants(node, keeper)[0].standing);
   CHECK(wants(node, keeper)[0].from.seq == 1);
   CHECK(wants(node, other).empty());
+
+  // It has none of it, and says so; that is no news when it has been asked for all.
+  const auto has_none = [&] {
+    node.say(keeper, wire::Stop{wants(node, keeper).back().number});
+    node.say(keeper, wire::Have{{{kLog, 5, 4, {}}}});
+    trimmed(wants(node, node.origin).back());
+  };
+  for (int i = 0; i < 5; ++i) has_none();
+  CHECK(wants(node, keeper).size() == 2);
 }
 
 TEST_CASE("a relay says that there is no more only when its own upstream has said so") {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace marram::mesh {
 
@@ -371,11 +372,17 @@ std::set<std::uint32_t> Custody::flush(Now now,
 
 std::set<std::string> Custody::owed(const std::function<std::uint64_t(const Log&)>& end) const {
   std::set<std::string> owed;
+  std::unordered_map<std::uint32_t, std::uint64_t> ends;  // by log: many are away at a time
+  const auto end_of = [&](std::uint32_t index) {
+    const auto [place, is_new] = ends.try_emplace(index);
+    const Log* const log = is_new ? logs_.at(index) : nullptr;
+    if (log != nullptr) place->second = end(*log);
+    return place->second;
+  };
   for (const auto& [key, hold] : holds_) {
     if (here_.contains(key.first)) continue;
     for (const auto& [index, acked] : hold.acked) {
-      const Log* const log = logs_.at(index);
-      if (log == nullptr || end(*log) <= acked) continue;
+      if (acked == HoldRecord::kReleased || end_of(index) <= acked) continue;
       owed.insert(key.first);
       break;
     }

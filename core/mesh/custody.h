@@ -69,8 +69,8 @@ class Custody {
   void on_forgotten(const Log& log);
 
   void add_to(Need& need, const Log& log) const;
-  // Peers that are away and have not had all of what is held for them; `end`: how far a log goes, as
-  // far as this node knows.
+  // Peers that are away and have not had all of what is held for them; `end`: how far a log goes,
+  // as far as this node knows.
   std::set<std::string> owed(const std::function<std::uint64_t(const Log&)>& end) const;
   bool away(const std::string& peer) const { return !here_.contains(peer); }
 

@@ -235,7 +235,9 @@ void Copies::ask(Log& log, Fetch& f, Request request, Link& link, Actions& out) 
   }
   out.push_back(SendFrame{link.id(), std::move(want)});
   requests_[{request.session, request.number}] = log.index;
-  f.holders.emplace(request.peer, f.said);
+  Fetch::Said& said = f.holders.emplace(request.peer, f.said).first->second;
+  // What a backfill asks for is held from where it begins, which a time does not say here.
+  if (request.from.at == Begin::At::Time) said = {};
   if (request.standing) on_stream_held(link.id(), log.id.stream, true);
   auto& place = request.kind == WantKind::Main       ? f.main
                 : request.kind == WantKind::Backfill ? f.backfill
@@ -255,7 +257,10 @@ void Copies::stop(Fetch& f, std::optional<Request>& request, Actions& out) {
 
 void Copies::on_have(Log& log, const std::string& peer) {
   const auto found = fetches_.find(log.index);
-  if (found == fetches_.end()) return;
+  if (found == fetches_.end()) {
+    if (!log.planned) again(log, TimePoint());  // the map may know nothing of it
+    return;
+  }
   Fetch& f = found->second;
   const auto& have = log.have[peer];
   const auto asked = f.asked.find(peer);

@@ -161,6 +161,7 @@ class Copies {
   void release_all(Log& log, Fetch& f, Now now, Actions& out);
 
   // copies_readers.cc: what may be read
+  bool more_to_come(const Log& log) const;
   bool waits_for_older(const Log& log, const ReaderNeed& reader, Now now);
   void tell_readers(Log& log, Fetch& f, Now now, Actions& out);
 

@@ -26,10 +26,9 @@ std::uint64_t lacks_kept(const Fetch& f, std::uint64_t whole, const std::string&
 
 // What is lacking is not known while a write that failed is not out of the way, and what a backfill
 // brings is not there before its record is.
-bool is_unsure(const Log& log, const Fetch& f) {
-  return std::any_of(f.writes.begin(), f.writes.end(), [&](const PendingWrite& write) {
-    return write.forgotten || (write.backfill && !log.backfill);
-  });
+bool is_unsure(const Fetch& f) {
+  return std::any_of(f.writes.begin(), f.writes.end(),
+                     [](const PendingWrite& write) { return write.forgotten || write.begins; });
 }
 
 }  // namespace
@@ -125,14 +124,15 @@ std::optional<wire::AckEntry> Copies::ack(const Log& log, const std::string& hol
   const auto found = fetches_.find(log.index);
   if (found == fetches_.end() || !log.record || log.writes()) return {};
   const Fetch& f = found->second;
-  if (is_unsure(log, f)) return {};
+  if (is_unsure(f)) return {};
   std::uint64_t acked = log.record->head;
   if (log.backfill) acked = std::min(acked, log.backfill->upto);
   if (const std::uint64_t lacked = lacks_kept(f, log.record->whole_from, holder))
     acked = std::min(acked, lacked - 1);
   if (f.lack) {
     if (f.lack->from.at != Begin::At::Seq && !(f.backfill && f.backfill->known)) return {};
-    if (f.lack->from.at == Begin::At::Seq && !log.backfill) {
+    // The record may be that of the last one, whose end is being written.
+    if (f.lack->from.at == Begin::At::Seq && !(log.backfill && f.lack->stored)) {
       acked = std::min(acked, f.lack->from.seq - 1);
     }
   }

@@ -28,6 +28,12 @@ bool has_nothing_yet(const Log& log) {
 
 }  // namespace
 
+// What others have of a closed log comes before what its origin wrote afterwards: readers
+// hold the newer logs back as long as this one has a limit.
+bool Copies::more_to_come(const Log& log) const {
+  return log.closed && log.head() < tables_.sources.end(log);
+}
+
 // An earlier run of the origin is announced, and the first of it that the reader may read is on its
 // way: the reader begins with that one.
 bool Copies::waits_for_older(const Log& log, const ReaderNeed& reader, Now now) {
@@ -42,7 +48,8 @@ bool Copies::waits_for_older(const Log& log, const ReaderNeed& reader, Now now) 
     if (!other->record) {
       const bool comes = !other->planned || (f != nullptr && f->main);
       if (comes && tables_.sources.end(*other) != 0) return true;
-    } else if (f != nullptr && has_nothing_yet(*other) && !f->told.contains(reader.interest)) {
+    } else if (f != nullptr && (has_nothing_yet(*other) || more_to_come(*other)) &&
+               !f->told.contains(reader.interest)) {
       return true;
     }
   }
@@ -54,9 +61,7 @@ void Copies::tell_readers(Log& log, Fetch& f, Now now, Actions& out) {
   if (!log.record) return;
   const Coverage cover = f.writes.empty() ? f.cover : Coverage(*log.record);
   const auto& backfill = log.backfill;
-  // What others have of a closed log comes before what its origin wrote afterwards: readers
-  // hold the newer logs back as long as this one has a limit.
-  const bool more_to_come = log.closed && log.record->head < tables_.sources.end(log);
+  const bool limited = more_to_come(log);
   std::map<std::uint64_t, Fetch::Told> kept;
   for (const ReaderNeed& reader : f.need.readers) {
     const auto before = f.told.find(reader.interest);
@@ -84,7 +89,7 @@ void Copies::tell_readers(Log& log, Fetch& f, Now now, Actions& out) {
       continue;
     }
     if (from <= start) {
-      told = {start - 1, more_to_come ? std::max(log.record->head, start - 1) : Readable::kNoLimit};
+      told = {start - 1, limited ? std::max(log.record->head, start - 1) : Readable::kNoLimit};
     } else if (backfill && backfill->from <= start && from <= backfill->to + 1 &&
                fills_for(*backfill, reader)) {
       told = {start - 1, backfill->upto};

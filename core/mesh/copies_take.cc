@@ -336,7 +336,8 @@ void Copies::finish_below(Fetch& f, CopyWrite& write) {
 void Copies::write(Log& log, Fetch& f, CopyWrite write, From from, Actions& out) {
   for (const Gap& gap : write.gaps) gaps_[gap.reason] += gap.to - gap.from + 1;
   const Token token = next_token_++;
-  f.writes.push_back({token, write.backfill || write.end_backfill, false});
+  const bool below = write.backfill || write.end_backfill;
+  f.writes.push_back({token, below, write.begin_backfill.has_value(), false});
   writes_[token] = {log.index, from};
   if (from.large) ++large_[from.session].writes;
   out.push_back(WriteCopy{token, std::move(write)});

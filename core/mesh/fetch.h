@@ -48,6 +48,7 @@ struct Request {
 struct PendingWrite {
   Token token = 0;
   bool backfill = false;   // into one, or its end
+  bool begins = false;     // the first one into a backfill
   bool forgotten = false;  // the copy has been set back since
 };
 

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/mesh/map_record.h"
 #include "tests/mesh/one_node.h"
 #include "tests/sim/world/sim_node.h"
 #include "tests/sim/world/world.h"
@@ -83,6 +84,118 @@ TEST_CASE("a reader begins with the first of what is filled in for it") {
   REQUIRE(told().size() == 1);
   CHECK(told()[0].after == 0);
   CHECK(told()[0].upto == 4);
+}
+
+// The map may know nothing of it: whoever has it names more logs than fit into a record.
+TEST_CASE("a log that is heard of with HAVE first is asked for") {
+  mesh::OneNode node;
+  node.mesh->put_interest({1, "#", true, {{"#", {wire::Begin::At::Seq, 1, {}}}}, {}}, node.now,
+                          node.out);
+  const mesh::SessionId peer = node.greet("peer");
+  node.run(1s);
+
+  node.say(peer, wire::Have{{{{"origin", "1-x", "events"}, 1, 5, {}}}});
+  node.run(1s);
+
+  CHECK(node.said<wire::Want>(peer).size() == 1);
+}
+
+TEST_CASE("a reader does not begin with a newer run while more of an older one is to come") {
+  const LogId older{"origin", "1-x", "events"};
+  const LogId newer{"origin", "2-y", "events"};
+  mesh::OneNode node({}, {{.no = 1, .id = older, .first = 11, .head = 10, .whole_from = 11}});
+  const mesh::SessionId peer = node.greet("peer");
+  wire::MapRecord origin = mesh::record("origin", 1, {{"peer", 1}});
+  origin.open = {{newer.epoch, newer.stream, {}, Durability::Fsync, Priority::Normal}};
+  wire::MapRecord has = mesh::record("peer", 1, {{"node", 1}, {"origin", 1}});
+  has.copies = {{older, 1, 20}};
+  node.say(peer, wire::State{{}, {origin, has}});
+  node.mesh->on_copied({.no = 2, .id = newer, .head = 5, .whole_from = 1}, node.now, node.out);
+  node.mesh->put_interest({1, "#", true, {{"#", {wire::Begin::At::Head, 0, {}}}}, {}}, node.now,
+                          node.out);
+  const auto told = [&] {
+    node.run(1s);
+    std::vector<std::uint32_t> logs;
+    for (const mesh::Action& action : node.out) {
+      if (const auto* const one = std::get_if<mesh::Readable>(&action)) logs.push_back(one->log);
+    }
+    return logs;
+  };
+  CHECK(told().empty());
+
+  node.mesh->on_copied({.no = 1, .id = older, .first = 11, .head = 12, .whole_from = 11}, node.now,
+                       node.out);
+  CHECK(told() == std::vector<std::uint32_t>{1, 2});
+}
+
+// Who answers holds it from the beginning of the log, and did so until the next event.
+TEST_CASE("what is filled in from a time on in one answer is acknowledged") {
+  const LogId id{"origin", "1-x", "events"};
+  LogRecord copy{.no = 1, .id = id, .first = 10, .head = 20, .whole_from = 10};
+  mesh::OneNode node({}, {copy});
+  const mesh::SessionId peer = node.greet("origin");
+  wire::MapRecord origin = mesh::record("origin", 1);
+  origin.open = {{id.epoch, id.stream, {}, Durability::Fsync, Priority::Normal}};
+  node.say(peer, wire::State{{}, {origin}});
+  const wire::Begin since{wire::Begin::At::Time, 0, node.now.wall - 1h};
+  node.mesh->put_interest({1, "#", true, {{"#", {wire::Begin::At::Seq, 10, {}}}}, {}}, node.now,
+                          node.out);
+  node.run(1s);
+  node.say(peer, wire::Upto{node.said<wire::Want>(peer).back().number, 20, 20});
+  node.mesh->put_interest({2, "#", true, {{"#", since}}, {}}, node.now, node.out);
+  node.run(1s);
+  const wire::Want asked = node.said<wire::Want>(peer).back();
+  REQUIRE(asked.kind == wire::WantKind::Backfill);
+  node.out.clear();
+
+  node.say(peer, wire::Upto{asked.number, 3, 9});
+  const auto* const write = std::get_if<mesh::WriteCopy>(&node.out.front());
+  REQUIRE(write != nullptr);
+  copy.first = copy.whole_from = 4;
+  const mesh::Token token = write->token;
+  node.mesh->on_backfilled(copy, {}, node.now, node.out);
+  node.mesh->on_written(token, 1U, node.now, node.out);
+  node.run(1s);
+
+  const auto acks = node.said<wire::Ack>(peer);
+  REQUIRE(acks.size() == 1);
+  CHECK(acks[0].logs[0].acked == 20);
+}
+
+TEST_CASE("what the last backfill brought is not acknowledged for the next one") {
+  const LogId id{"origin", "1-x", "events"};
+  const LogRecord copy{.no = 1, .id = id, .first = 80, .head = 100, .whole_from = 80};
+  BackfillRecord last{.from = 50, .to = 79, .upto = 60, .all = true};
+  mesh::OneNode node({}, {copy}, {.backfills = {{1, last}}, .holds = {}, .facts = {}});
+  const auto read_from = [&](std::uint64_t reader, std::uint64_t seq) {
+    node.mesh->put_interest({reader, "#", true, {{"#", {wire::Begin::At::Seq, seq, {}}}}, {}},
+                            node.now, node.out);
+  };
+  read_from(1, 50);
+  const mesh::SessionId peer = node.greet("origin");
+  wire::MapRecord origin = mesh::record("origin", 1);
+  origin.open = {{id.epoch, id.stream, {}, Durability::Fsync, Priority::Normal}};
+  node.say(peer, wire::State{{}, {origin}});
+  node.run(1s);
+  const wire::Want asked = node.said<wire::Want>(peer).back();
+  REQUIRE(asked.from.seq == 61);
+  read_from(2, 1);
+  node.run(1s);
+  node.out.clear();
+  node.say(peer, wire::Upto{asked.number, 60, 70});
+  node.say(peer, wire::Upto{asked.number, 70, 79});
+  const auto* const write = std::get_if<mesh::WriteCopy>(&node.out.front());
+  REQUIRE(write != nullptr);
+  const mesh::Token token = write->token;
+  node.run(100ms);
+  REQUIRE(node.said<wire::Want>(peer).back().from.seq == 1);
+
+  last.upto = 70;
+  node.mesh->on_backfilled(copy, last, node.now, node.out);
+  node.mesh->on_written(token, 1U, node.now, node.out);
+  node.run(1s);
+
+  for (const wire::Ack& ack : node.said<wire::Ack>(peer)) CHECK(ack.logs[0].acked == 0);
 }
 
 TEST_SUITE_END();

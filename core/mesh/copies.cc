@@ -41,8 +41,9 @@ bool keeps_below(const Log& log, const Fetch& f) {
 
 // What a peer asks for beyond the head is not answered either: it must not let go of those who hold
 // for it, who may have what this node waits for.
-bool waits_for_answer(const Fetch& f) {
-  return (f.main && !f.main->answered) || (f.gap_hold && !(f.repair && f.repair->below)) ||
+bool waits_for_answer(const Fetch& f, std::uint64_t end, TimePoint now) {
+  const bool asks = f.main ? !f.main->answered : f.begun && f.taken < end;
+  return asks || now < f.retry_at || (f.gap_hold && !(f.repair && f.repair->below)) ||
          (f.waits && f.taken < f.waits->to);
 }
 
@@ -128,7 +129,8 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
       release_others(log, f, now, out);
     }
   }
-  log.waits = waits_for_answer(f);
+  log.waits =
+      f.need.wanted && !log.writes() && waits_for_answer(f, tables_.sources.end(log), now.steady);
   if (log.writes()) return;
   acks_.insert(log.index);
   log.whole_since = f.cover.whole_since();

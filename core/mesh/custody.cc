@@ -238,7 +238,7 @@ void Custody::add_to(Need& need, const Log& log) const {
       if (need.keepers.size() < 2) need.keepers.push_back(key.first);
       need.kept_from = std::min(need.kept_from.value_or(from), from);
       if (!hold.claimed.contains(log.index)) continue;
-      if (need.askers.size() < 2) need.askers.push_back(key.first);
+      need.add_asker(key.first);
     } else {
       need.for_itself = true;
     }

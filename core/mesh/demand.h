@@ -56,6 +56,10 @@ struct Need {
   // Somebody other than `peer` needs something up to that position.
   bool needs_but_for(const std::string& peer, std::uint64_t upto) const;
 
+  void add_asker(const std::string& peer) {
+    const bool known = std::find(askers.begin(), askers.end(), peer) != askers.end();
+    if (!known && askers.size() < 2) askers.push_back(peer);
+  }
   void owe_from(std::uint64_t seq) { owed_from = std::min(owed_from.value_or(seq), seq); }
   void ask_from(const wire::Begin& begin, const std::string& peer = {});
   void add_low(const wire::Begin& begin, const std::string& peer);

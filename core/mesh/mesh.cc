@@ -128,7 +128,10 @@ void Mesh::on_log_opened(const LogRecord& record, Now now, Actions&) {
   Log* const log = body_->know(record.id, now, true);
   if (log->writes() && !record.open) body_->own_news();
   if (!log->record || log->own) body_->set_record(*log, record);
-  if (log->own) body_->own_news();
+  if (log->own) {
+    body_->own_news();
+    body_->runs_stored = std::max(body_->runs_stored, start_number(record.id.epoch));
+  }
   body_->changed(*log, now);
 }
 

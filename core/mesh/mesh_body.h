@@ -153,7 +153,7 @@ struct Mesh::Body {
   TimePoint peers_at{};
   TimePoint last_tick{};
   std::uint64_t refused = 0;
-  std::uint64_t runs_stored = 0;  // start number of the newest run that the store knew at the start
+  std::uint64_t runs_stored = 0;  // start number of the newest run that the store knows
   bool told_older = false;
 };
 

@@ -192,7 +192,7 @@ void Serving::add_to(Need& need, const Log& log) const {
     if (want.want.owed != 0 || want.follows) {
       need.owe_from(std::max(want.want.owed, want.acked + 1));
     }
-    if (need.askers.size() < 2) need.askers.push_back(link->peer().node_id);
+    need.add_asker(link->peer().node_id);
   }
 }
 

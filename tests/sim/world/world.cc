@@ -335,10 +335,22 @@ void World::note_stored(const LogId& log, std::uint64_t seq, const std::string& 
 }
 
 void World::note_trimmed(const LogId& log, std::uint64_t first) {
-  const auto origin = std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& node) {
-    return SimNode::id_of(node->index()) == log.origin;
-  });
-  trims_[log.text()].push_back({now_, first, needs_[{(*origin)->index(), log.stream}]});
+  Trim trim{now_, first, {}};
+  const auto add = [&](const SimNode& node) {
+    for (const auto& [other, at] : heard_of_[{node.index(), log.stream}]) {
+      TimePoint& last = trim.known[other];
+      last = std::max(last, at);
+    }
+  };
+  for (const auto& node : nodes_) {
+    if (SimNode::id_of(node->index()) == log.origin) add(*node);
+    if (!node->up()) continue;
+    for (const LogRecord& copy : node->store().logs()) {
+      const bool has = copy.whole_from != 0 && copy.whole_from < first && copy.head + 1 >= first;
+      if (has && copy.id == log) add(*node);
+    }
+  }
+  trims_[log.text()].push_back(std::move(trim));
 }
 
 std::uint64_t World::trimmed_by(const LogId& log, std::size_t node, TimePoint made) const {
@@ -357,8 +369,8 @@ std::map<std::string, World::Needs> World::needs_told(const SimNode& from,
                                                       const wire::LinkFrame& frame) const {
   std::map<std::string, Needs> told;
   const auto tell = [&](const std::string& stream) {
-    const auto known = needs_.find({from.index(), stream});
-    if (known != needs_.end()) told[stream] = known->second;
+    const auto known = heard_of_.find({from.index(), stream});
+    if (known != heard_of_.end()) told[stream] = known->second;
     told[stream][from.index()] = now_;
   };
   const auto* const want = std::get_if<wire::Want>(&frame);
@@ -373,7 +385,7 @@ std::map<std::string, World::Needs> World::needs_told(const SimNode& from,
 void World::note_needs(std::size_t to, const std::map<std::string, Needs>& told) {
   for (const auto& [stream, needs] : told) {
     for (const auto& [node, at] : needs) {
-      TimePoint& last = needs_[{to, stream}][node];
+      TimePoint& last = heard_of_[{to, stream}][node];
       last = std::max(last, at);
     }
   }

@@ -151,10 +151,12 @@ class World {
   struct Trim {
     TimePoint at;
     std::uint64_t first;  // after it
-    Needs known;          // to the origin
+    Needs known;          // to the origin, and to those with a whole copy of what went
   };
-  std::map<std::string, std::vector<Trim>> trims_;              // by log
-  std::map<std::pair<std::size_t, std::string>, Needs> needs_;  // known to a node, of a stream
+  std::map<std::string, std::vector<Trim>> trims_;  // by log
+  // What a node has heard of others' needs of a stream: word of them goes with every standing WANT
+  // and every ACK, and on with those of who heard it.
+  std::map<std::pair<std::size_t, std::string>, Needs> heard_of_;
   std::string failure_;
 };
 

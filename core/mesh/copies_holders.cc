@@ -111,7 +111,7 @@ void Copies::on_stream_held(SessionId session, const std::string& stream, bool h
 void Copies::on_held(Log& log, const std::string& peer, std::uint64_t acked, TimePoint now) {
   Fetch& f = fetch(log);
   f.steady_since = now;  // what the peer has comes behind
-  f.once_acked = std::max(f.once_acked, acked);
+  if (acked > log.head()) f.once_acked = std::max(f.once_acked, acked);
   f.asked.erase(peer);
   f.hear_news();
   f.holders[peer] = {};  // it may not have heard

@@ -268,15 +268,22 @@ std::optional<TimePoint> Custody::look_at(Unasked& unasked, TimePoint heard, Tim
   return std::max(ends, now + kLookAgain);
 }
 
-// A peer that is here and has heard of a log asks for it, or asks another.  One that says nothing
+// A peer that is here and has heard of a log asks for it, or asks another, once there is somebody
+// to be asked.  One that says nothing
 // is as good as away before its link is over: who has the log may be gone by then.
-void Custody::end_unasked(TimePoint now,
-                          const std::function<TimePoint(const std::string&)>& heard) {
+void Custody::end_unasked(TimePoint now, const Sight& sight) {
   if (!unasked_at_ || now < *unasked_at_) return;
   std::optional<TimePoint> next;
   for (auto& [key, hold] : holds_) {
     for (auto i = hold.unasked.begin(); i != hold.unasked.end();) {
-      if (const auto due = look_at(i->second, heard(key.first), now, i->first)) {
+      const Log* const log = logs_.at(i->first);
+      if (log != nullptr && !sight.can_be_asked_for(*log)) {
+        i->second.since = now;
+        next = std::min(next.value_or(now + kLookAgain), now + kLookAgain);
+        ++i;
+        continue;
+      }
+      if (const auto due = look_at(i->second, sight.heard(key.first), now, i->first)) {
         next = std::min(next.value_or(*due), *due);
         ++i;
         continue;
@@ -342,11 +349,9 @@ void Custody::save(const Key& key, Hold& hold, Now now, Actions& out) {
   out.push_back(PutHold{std::move(record)});
 }
 
-std::set<std::uint32_t> Custody::flush(Now now,
-                                       const std::function<TimePoint(const std::string&)>& heard,
-                                       Actions& out) {
+std::set<std::uint32_t> Custody::flush(Now now, const Sight& sight, Actions& out) {
   save_again(now.steady);
-  end_unasked(now.steady, heard);
+  end_unasked(now.steady, sight);
   end_claimed(now.steady);
   std::set<std::uint32_t> dirty = std::exchange(dirty_, {});
   for (const Key& key : std::exchange(ended_, {})) out.push_back(RemoveHold{key.first, key.second});

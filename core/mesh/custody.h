@@ -74,10 +74,13 @@ class Custody {
   std::set<std::string> owed(const std::function<std::uint64_t(const Log&)>& end) const;
   bool away(const std::string& peer) const { return !here_.contains(peer); }
 
-  // Saves what has changed, ends what is too old.  `heard`: when something came from a peer that is
-  // here.  The logs whose need changes with that.
-  std::set<std::uint32_t> flush(Now now, const std::function<TimePoint(const std::string&)>& heard,
-                                Actions& out);
+  // What it asks of the others.
+  struct Sight {
+    std::function<TimePoint(const std::string& peer)> heard;  // from a peer that is here
+    std::function<bool(const Log&)> can_be_asked_for;         // somebody who has it can be reached
+  };
+  // Saves what has changed, ends what is too old.  The logs whose need changes with that.
+  std::set<std::uint32_t> flush(Now now, const Sight& sight, Actions& out);
   std::optional<TimePoint> wake_at() const;
   void add_status(std::vector<HoldStatus>& out) const;
 
@@ -106,7 +109,7 @@ class Custody {
   void save_again(TimePoint now);
   void end_old(TimePoint now, std::set<std::uint32_t>& dirty, Actions& out);
   void save(const Key& key, Hold& hold, Now now, Actions& out);
-  void end_unasked(TimePoint now, const std::function<TimePoint(const std::string&)>& heard);
+  void end_unasked(TimePoint now, const Sight& sight);
   void end_claimed(TimePoint now);
   // When to look at it again; empty: its peer has heard of the log.
   std::optional<TimePoint> look_at(Unasked& unasked, TimePoint heard, TimePoint now,

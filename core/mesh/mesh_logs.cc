@@ -272,7 +272,8 @@ void Mesh::Body::tick(Now now, Actions& out) {
     const Link* const link = links.live(peer);
     return link == nullptr ? TimePoint() : link->last_heard();
   };
-  const std::set<std::uint32_t> dirty = custody.flush(now, heard, out);
+  const auto can_be_asked_for = [&](const Log& log) { return !sources.root(log, 1).empty(); };
+  const std::set<std::uint32_t> dirty = custody.flush(now, {heard, can_be_asked_for}, out);
   for (const std::uint32_t index : dirty) {
     if (const Log* const log = logs.at(index)) mark(*log, now.steady);
   }

@@ -24,7 +24,8 @@ struct Run {
 
   void flush(Now now) {
     Actions out;
-    custody.flush(now, [&](const std::string&) { return now.steady; }, out);
+    const auto heard = [&](const std::string&) { return now.steady; };
+    custody.flush(now, {heard, [](const Log&) { return true; }}, out);
     for (Action& action : out) {
       if (auto* const put = std::get_if<PutHold>(&action)) {
         std::erase_if(stored, [&](const HoldRecord& hold) {
@@ -211,7 +212,8 @@ struct NewLog : Run {
   void pass(Duration time) {
     now.steady += time;
     Actions out;
-    custody.flush(now, [&](const std::string&) { return heard; }, out);
+    const auto heard_of = [&](const std::string&) { return heard; };
+    custody.flush(now, {heard_of, [&](const Log&) { return reachable; }}, out);
   }
   Need need() const {
     Need need;
@@ -221,6 +223,7 @@ struct NewLog : Run {
 
   Now now{TimePoint(1h), kToday};
   TimePoint heard = now.steady - 1s;  // something from the peer
+  bool reachable = true;              // somebody who has the log
   Log* fresh;
 };
 
@@ -240,6 +243,21 @@ TEST_CASE("a new log is asked for when the peer that it is held for says nothing
   node.heard = node.now.steady;
   node.pass(1s);
   CHECK_FALSE(node.need().wanted);
+  CHECK_FALSE(node.need().keep);
+}
+
+TEST_CASE("a new log is held for a peer that is here as long as nobody can be asked for it") {
+  NewLog node;
+  node.reachable = false;
+  node.heard = node.now.steady + 1h;
+  for (int i = 0; i < 60; ++i) node.pass(1s);
+  CHECK(node.need().keep);
+  CHECK_FALSE(node.need().wanted);
+
+  node.reachable = true;
+  node.pass(9s);
+  CHECK(node.need().keep);
+  node.pass(1s);
   CHECK_FALSE(node.need().keep);
 }
 

@@ -16,8 +16,7 @@ constexpr std::size_t kStreamsMax = 4096;
 // 0: nothing is lacking.  What is kept for `holder` alone it need not hold for this node.
 std::uint64_t lacks_kept(const Fetch& f, std::uint64_t whole, const std::string& holder = {}) {
   std::uint64_t from = 0;
-  const auto kept = f.need.keeps_but_for(holder) ? f.need.kept_from : std::nullopt;
-  for (const auto& needed : {f.need.all_from, kept}) {
+  for (const auto& needed : {f.need.all_from, f.need.kept_from_but_for(holder)}) {
     const bool lacks = needed && (whole == 0 || whole > *needed);
     if (lacks) from = from == 0 ? *needed : std::min(from, *needed);
   }

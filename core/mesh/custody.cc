@@ -234,9 +234,7 @@ void Custody::add_to(Need& need, const Log& log) const {
     const bool silent = unasked != hold.unasked.end() && unasked->second.silent;
     const bool here = here_.contains(key.first) && !silent;
     if (here) {
-      need.keep = true;
-      if (need.keepers.size() < 2) need.keepers.push_back(key.first);
-      need.kept_from = std::min(need.kept_from.value_or(from), from);
+      need.keep_for(key.first, from);
       if (!hold.claimed.contains(log.index)) continue;
       need.add_asker(key.first);
     } else {

@@ -27,21 +27,31 @@ bool others(const std::vector<std::string>& peers, const std::string& peer) {
   return std::any_of(peers.begin(), peers.end(), [&](const auto& other) { return other != peer; });
 }
 
-}  // namespace
-
-void Need::add_low(const wire::Begin& begin, const std::string& peer) {
-  if (begin.at == wire::Begin::At::Head) return;
-  const std::uint64_t from = begin.at == wire::Begin::At::Seq ? begin.seq : 0;
-  const auto same =
-      std::find_if(lows.begin(), lows.end(), [&](const Low& low) { return low.peer == peer; });
+void add_lowest(std::vector<Need::Low>& lows, std::uint64_t from, const std::string& peer) {
+  const auto same = std::find_if(lows.begin(), lows.end(),
+                                 [&](const Need::Low& low) { return low.peer == peer; });
   if (same != lows.end()) {
     same->from = std::min(same->from, from);
   } else if (lows.size() < 2) {
     lows.push_back({from, peer});
   } else {
-    Low& higher = lows[0].from > lows[1].from ? lows[0] : lows[1];
+    Need::Low& higher = lows[0].from > lows[1].from ? lows[0] : lows[1];
     if (from < higher.from) higher = {from, peer};
   }
+}
+
+}  // namespace
+
+void Need::add_low(const wire::Begin& begin, const std::string& peer) {
+  if (begin.at == wire::Begin::At::Head) return;
+  add_lowest(lows, begin.at == wire::Begin::At::Seq ? begin.seq : 0, peer);
+}
+
+void Need::keep_for(const std::string& peer, std::uint64_t from) {
+  keep = true;
+  if (keepers.size() < 2) keepers.push_back(peer);
+  kept_from = std::min(kept_from.value_or(from), from);
+  add_lowest(kept, from, peer);
 }
 
 bool Need::needs_but_for(const std::string& peer, std::uint64_t upto) const {
@@ -53,10 +63,16 @@ bool Need::wanted_but_for(const std::string& peer) const {
   return for_itself || others(askers, peer);
 }
 
-bool Need::keeps_but_for(const std::string& peer) const { return others(keepers, peer); }
-
 bool Need::kept_but_for(const std::string& peer) const {
-  return wanted_but_for(peer) || keeps_but_for(peer);
+  return wanted_but_for(peer) || others(keepers, peer);
+}
+
+std::optional<std::uint64_t> Need::kept_from_but_for(const std::string& peer) const {
+  std::optional<std::uint64_t> from;
+  for (const Low& low : kept) {
+    if (low.peer != peer) from = std::min(from.value_or(low.from), low.from);
+  }
+  return from;
 }
 
 // Where positions and times cannot be compared the position goes first: what a time

@@ -47,12 +47,13 @@ struct Need {
     std::string peer;
   };
   std::vector<Low> lows;
+  std::vector<Low> kept;  // the same of what is held for peers that are here
 
   // Somebody other than `peer` wants it, or it is held for somebody other.
   bool wanted_but_for(const std::string& peer) const;
   bool kept_but_for(const std::string& peer) const;
-  // Of what it holds for peers that are here, something is for another than `peer`.
-  bool keeps_but_for(const std::string& peer) const;
+  // From where on it holds something for peers that are here, other than `peer`.
+  std::optional<std::uint64_t> kept_from_but_for(const std::string& peer) const;
   // Somebody other than `peer` needs something up to that position.
   bool needs_but_for(const std::string& peer, std::uint64_t upto) const;
 
@@ -60,6 +61,7 @@ struct Need {
     const bool known = std::find(askers.begin(), askers.end(), peer) != askers.end();
     if (!known && askers.size() < 2) askers.push_back(peer);
   }
+  void keep_for(const std::string& peer, std::uint64_t from);
   void owe_from(std::uint64_t seq) { owed_from = std::min(owed_from.value_or(seq), seq); }
   void ask_from(const wire::Begin& begin, const std::string& peer = {});
   void add_low(const wire::Begin& begin, const std::string& peer);

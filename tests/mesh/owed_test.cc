@@ -167,9 +167,10 @@ TEST_CASE("what is filled in is acknowledged when it is on disk") {
 }
 
 TEST_CASE("what is kept for one peer alone, that peer need not hold") {
-  const HoldRecord hold{"peer", kLog.stream, {}, {{1, 0}}};
+  const std::vector<HoldRecord> holds = {{"peer", kLog.stream, {}, {{1, 0}}},
+                                         {"other", kLog.stream, {}, {{1, 10}}}};
   OneNode node({}, {{.no = 1, .id = kLog, .first = 2, .head = 10, .whole_from = 2}},
-               {.backfills = {}, .holds = {hold}, .facts = {}});
+               {.backfills = {}, .holds = holds, .facts = {}});
   const FilterStart start{"#", {wire::Begin::At::Head, 0, {}}};
   node.mesh->put_interest({1, "reader", true, {start}, {{1, 10}}}, node.now, node.out);
   const SessionId peer = node.greet("peer");

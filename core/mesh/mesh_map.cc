@@ -239,7 +239,8 @@ void Mesh::Body::reassure(Now now, Actions& out) {
   if (!due) return;
   for (const auto& [peer, id] : links.peers()) {
     Link& link = *links.find(id);
-    if (!takes_part(peer) || now.steady - link.last_data_sent() < options.repair_after / 2) {
+    // It hears something at least every three quarters of `repair_after`.
+    if (!takes_part(peer) || now.steady - link.last_data_sent() < options.repair_after / 4) {
       continue;
     }
     const auto comes = [&, id = id](const Log& log) {

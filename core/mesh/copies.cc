@@ -138,12 +138,13 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
 }
 
 // The next hop to the root of a position; where there is none, a neighbour that has it.  Never one
-// that is alone in needing what is asked for, up to `upto`.
+// that is alone in needing what is asked for, up to `upto`; but the origin asks everybody for what
+// its disk has lost, since it alone can say that what follows is nowhere.
 Link* Copies::upstream(Log& log, const Fetch& f, std::uint64_t position, std::uint64_t upto) {
   const auto usable = [&](const std::string& peer) -> Link* {
     const bool others =
         f.need.wanted_but_for(peer) && (upto == wire::kSeqMax || f.need.needs_but_for(peer, upto));
-    return others ? tables_.links.live(peer) : nullptr;
+    return others || log.own ? tables_.links.live(peer) : nullptr;
   };
   const std::string root = tables_.sources.root(log, position);
   if (!root.empty() && root != options_.node_id) {

@@ -379,6 +379,20 @@ TEST_CASE("while a large event waits for the disk no more room is given for part
   CHECK(granted() == before + packed.size() + wire::kFrameCredit);
 }
 
+TEST_CASE("an origin whose disk went back asks also the one that asks it") {
+  const LogId own{"node", "1-x", "events"};
+  OneNode node({}, {{.no = 1, .id = own, .head = 14}});
+  const SessionId peer = node.greet("peer");
+  wire::MapRecord has = record("peer", 1, {{"node", 1}});
+  has.copies = {{own, 1, 37}};
+  node.say(peer, wire::State{{}, {has}});
+  node.say(peer, wire::Want{.number = 1, .log = own, .standing = true, .from = {.seq = 38}});
+  node.run(1s);
+
+  REQUIRE(wants(node, peer).size() == 1);
+  CHECK(wants(node, peer)[0].from.seq == 15);
+}
+
 TEST_CASE("a node whose database is older than what others have of it says so once") {
   const LogId own{"node", "1-x", "events"};
   OneNode node({}, {{.no = 1, .id = own, .head = 100}});

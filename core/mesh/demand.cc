@@ -23,10 +23,6 @@ void Need::ask_from(const wire::Begin& begin, const std::string& peer) {
 
 namespace {
 
-bool others(const std::vector<std::string>& peers, const std::string& peer) {
-  return std::any_of(peers.begin(), peers.end(), [&](const auto& other) { return other != peer; });
-}
-
 void add_lowest(std::vector<Need::Low>& lows, std::uint64_t from, const std::string& peer) {
   const auto same = std::find_if(lows.begin(), lows.end(),
                                  [&](const Need::Low& low) { return low.peer == peer; });
@@ -49,7 +45,6 @@ void Need::add_low(const wire::Begin& begin, const std::string& peer) {
 
 void Need::keep_for(const std::string& peer, std::uint64_t from) {
   keep = true;
-  if (keepers.size() < 2) keepers.push_back(peer);
   kept_from = std::min(kept_from.value_or(from), from);
   add_lowest(kept, from, peer);
 }
@@ -60,11 +55,12 @@ bool Need::needs_but_for(const std::string& peer, std::uint64_t upto) const {
 }
 
 bool Need::wanted_but_for(const std::string& peer) const {
-  return for_itself || others(askers, peer);
+  return for_itself || std::any_of(askers.begin(), askers.end(),
+                                   [&](const std::string& asker) { return asker != peer; });
 }
 
 bool Need::kept_but_for(const std::string& peer) const {
-  return wanted_but_for(peer) || others(keepers, peer);
+  return wanted_but_for(peer) || kept_from_but_for(peer);
 }
 
 std::optional<std::uint64_t> Need::kept_from_but_for(const std::string& peer) const {

@@ -37,10 +37,8 @@ struct Need {
   std::optional<std::uint64_t> kept_from;
   std::vector<std::string> filters;  // of the readers, none of them covered by another
   std::vector<ReaderNeed> readers;
-  // Peers that ask, and peers for which it is held; of each two stand for many.
-  std::vector<std::string> askers;
-  std::vector<std::string> keepers;
-  bool for_itself = false;  // not only for peers that ask
+  std::vector<std::string> askers;  // two stand for many
+  bool for_itself = false;          // not only for peers that ask
   // From where on it is needed, and by whom (empty: for itself); the two lowest stand for all.
   struct Low {
     std::uint64_t from = 0;

@@ -35,12 +35,15 @@ class ByHand {
   ByHand(const ByHand&) = delete;
   ByHand& operator=(const ByHand&) = delete;
 
+  // What comes before both have said READY is no frame.
   void shake_hands() {
     std::string greeting("\xFF\0\0\0\0\0\0\0\1\x7F\3\0NULL", 16);
     greeting.resize(64, '\0');
     say(greeting + std::string("\4\x1C\5READY\13Socket-Type\0\0\0\6DEALER", 30));
-    pollfd greeted{.fd = fd_, .events = POLLIN, .revents = 0};
-    REQUIRE(::poll(&greeted, 1, 5000) == 1);
+    hear(greeting.size());
+    const std::string command = hear(2);
+    REQUIRE(command[0] == '\4');
+    REQUIRE(hear(static_cast<std::uint8_t>(command[1])).substr(1, 5) == "READY");
   }
   void send(const std::string& frame) {
     say(std::string("\2\0\0\0\0\0\0", 7) + static_cast<char>(frame.size() >> 8) +
@@ -60,6 +63,17 @@ class ByHand {
   void say(const std::string& bytes) {
     REQUIRE(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
             static_cast<ssize_t>(bytes.size()));
+  }
+  std::string hear(std::size_t size) {
+    std::string bytes(size, '\0');
+    for (std::size_t got = 0; got < size;) {
+      pollfd ready{.fd = fd_, .events = POLLIN, .revents = 0};
+      REQUIRE(::poll(&ready, 1, 5000) == 1);
+      const ssize_t more = ::recv(fd_, bytes.data() + got, size - got, MSG_DONTWAIT);
+      REQUIRE(more > 0);
+      got += static_cast<std::size_t>(more);
+    }
+    return bytes;
   }
 
   int fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

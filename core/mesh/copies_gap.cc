@@ -263,8 +263,8 @@ void Copies::record_lost(Log& log, Fetch& f, const Missing& missing, Actions& ou
   const std::uint64_t from = missing.from;
   const std::uint64_t to = *missing.to;
   CopyWrite lost{.log = log.id, .durability = log.durability, .backfill = below, .upto = to};
-  // What its origin has no more, below what it has, it trimmed.
-  const bool trimmed = log.own && below;
+  // What its origin has no more, below what it has, it trimmed; if it ever had it.
+  const bool trimmed = log.own && below && !f.anew;
   lost.gaps.push_back({0, from, to, trimmed ? "retention" : "lost"});
   out.push_back(Report{Report::What::Lost,
                        {},
@@ -282,6 +282,7 @@ void Copies::record_lost(Log& log, Fetch& f, const Missing& missing, Actions& ou
   }
   if (!f.begun) {
     f.begun = true;
+    f.anew = log.own;
     f.taken = from - 1;
     f.cover.begin(f.need.whole, f.need.filters, f.taken, {});
     lost.whole_from = f.cover.whole_from();

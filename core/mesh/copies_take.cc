@@ -207,6 +207,7 @@ void Copies::take_main(Link& link, Found found, Answer answer, TimePoint now, Ac
   bool changes = false;
   if (!f->begun) {
     f->begun = changes = request->applied = true;
+    f->anew = log->own;
     f->taken = answer.after;
     // What is owed and must be waited for is filled in behind; nobody else waits.
     const bool owed = !gaps.empty() && gaps.front().from == answer.after + 1 &&

@@ -11,6 +11,8 @@ constexpr Duration kLookEvery = std::chrono::milliseconds(25);
 constexpr Duration kListenFirst = std::chrono::milliseconds(500);
 constexpr Duration kHaveEvery = std::chrono::milliseconds(500);
 constexpr Duration kPinsEvery = std::chrono::seconds(1);
+constexpr Duration kTurnTold = std::chrono::seconds(2);  // a log that waits for its turn
+constexpr std::size_t kTurnsAtOnce = 4;
 constexpr std::size_t kStateBytes = 256 << 10;
 constexpr std::size_t kRecordBytes = 768 << 10;  // of the own one: it goes in one frame
 constexpr std::size_t kTopicsBytes = 256 << 10;  // of them, of its topics
@@ -221,34 +223,43 @@ void Mesh::Body::send_acks(Actions& out) {
   }
 }
 
-// While data comes in from one neighbour the others that take part hear something, at least that
-// it is not over: a repair is for who is stuck, not for who waits himself.
+// While data flows the neighbours that take part hear something, at least that it is not over: a
+// repair is for who is stuck, not for who waits himself.
 void Mesh::Body::reassure(Now now, Actions& out) {
   if (reassure_at && now.steady < *reassure_at) return;
   const auto receives = [&](const Link& link) {
     return now.steady - link.last_events() < options.repair_after * 2;
   };
-  const bool any = links.peers().size() > 1 &&
-                   std::any_of(links.peers().begin(), links.peers().end(), [&](const auto& peer) {
-                     const Link& link = *links.find(peer.second);
-                     return now.steady - link.last_data() < options.repair_after * 2;
-                   });
+  const bool any = std::any_of(links.peers().begin(), links.peers().end(), [&](const auto& peer) {
+    const Link& link = *links.find(peer.second);
+    const TimePoint data = std::max(link.last_data(), link.last_data_sent());
+    return now.steady - data < options.repair_after * 2;
+  });
   const bool due = std::exchange(reassure_at, std::nullopt).has_value();
   if (!any) return;
   reassure_at = now.steady + options.repair_after / 2;
   if (!due) return;
   for (const auto& [peer, id] : links.peers()) {
     Link& link = *links.find(id);
-    // It hears something at least every three quarters of `repair_after`.
-    if (!takes_part(peer) || now.steady - link.last_data_sent() < options.repair_after / 4) {
-      continue;
-    }
-    const auto comes = [&, id = id](const Log& log) {
+    if (!takes_part(peer)) continue;
+    const auto upstream = [&, id = id](const Log& log) {
       const Link* const from = links.live(copies.upstream_of(log));
-      if (from == nullptr || from->id() == id) return false;
+      return from == nullptr || from->id() == id ? nullptr : from;
+    };
+    const auto comes = [&](const Log& log) {
+      const Link* const from = upstream(log);
+      if (from == nullptr) return false;
       return receives(*from) || now.steady - *copies.heard_of(log) < options.repair_after;
     };
-    serving.reassure(link, comes, now.steady, out);
+    // It hears something at least every three quarters of `repair_after`.
+    if (now.steady - link.last_data_sent() >= options.repair_after / 4)
+      serving.reassure(link, {.comes = comes}, now.steady, out);
+    // On a busy link a log may wait long for its turn, behind large events of others; here, or
+    // where it comes from.
+    const auto waits = [&](const Log& log) {
+      return upstream(log) != nullptr && now.steady - *copies.heard_of(log) < kTurnTold * 3 / 2;
+    };
+    serving.reassure(link, {waits, kTurnTold, kTurnsAtOnce}, now.steady, out);
   }
 }
 

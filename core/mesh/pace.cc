@@ -63,9 +63,8 @@ bool Pace::on_credit(std::uint64_t granted, std::uint64_t window, TimePoint now)
 }
 
 std::uint64_t Pace::room() const {
-  const std::uint64_t window = granted_ > sent_ ? granted_ - sent_ : 0;
   const std::uint64_t flight = flight_max_ > in_flight() ? flight_max_ - in_flight() : 0;
-  return std::min(window, flight);
+  return std::min(window(), flight);
 }
 
 std::uint64_t Pace::frame_bytes() const {

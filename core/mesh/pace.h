@@ -29,6 +29,8 @@ class Pace {
   // Bytes that may be sent now.  A frame may be larger than that if nothing is on its way
   // and the window allows.
   std::uint64_t room() const;
+  // As far as the peer's window goes: for what is small and keeps its log alive.
+  std::uint64_t window() const { return granted_ > sent_ ? granted_ - sent_ : 0; }
   std::uint64_t in_flight() const { return sent_ - done_; }
   std::uint64_t frame_bytes() const;
   std::uint64_t rate() const { return rate_; }  // bytes a second; 0: not known

@@ -87,9 +87,14 @@ class Serving {
   // Sends what there is room for.
   void pump(TimePoint now, Actions& out);
   // Tells the peer that more may be on its way, so that it does not ask another meanwhile: the
-  // last UPTO again, of one log that `comes`.
-  void reassure(Link& link, const std::function<bool(const Log&)>& comes, TimePoint now,
-                Actions& out);
+  // last UPTO again, of those logs that `comes` names and of which it has heard nothing for
+  // `silent`; of `most` at a time.
+  struct Reassurance {
+    std::function<bool(const Log&)> comes;
+    Duration silent{};
+    std::size_t most = 1;
+  };
+  void reassure(Link& link, const Reassurance& what, TimePoint now, Actions& out);
   void touch(SessionId session) { touched_.insert(session); }
   std::optional<TimePoint> wake_at() const;
 

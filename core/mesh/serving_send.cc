@@ -373,15 +373,21 @@ void Serving::send_upto(Link& link, Served& want, TimePoint now, Actions& out) {
   told(want, want.sent, now);
 }
 
-void Serving::reassure(Link& link, const std::function<bool(const Log&)>& comes, TimePoint now,
-                       Actions& out) {
+void Serving::reassure(Link& link, const Reassurance& what, TimePoint now, Actions& out) {
   const auto session = sessions_.find(link.id());
-  if (session == sessions_.end() || link.pace().room() < wire::kFrameCredit) return;
+  if (session == sessions_.end()) return;
+  std::size_t said = 0;
   for (auto& [number, want] : session->second.wants) {
-    const bool waits = want.want.kind == WantKind::Main && want.answered && want.told == want.sent;
+    if (said == what.most || link.pace().window() < wire::kFrameCredit) return;
+    const bool waits = want.want.kind == WantKind::Main && want.answered &&
+                       want.told == want.sent && want.packed.empty();
     const Log* const log = logs_.at(want.log);
-    if (!waits || log == nullptr || !comes(*log)) continue;
-    return send_upto(link, want, now, out);
+    if (!waits || now - want.told_at < what.silent || log == nullptr) continue;
+    const auto upto = limit(*log, want);
+    const bool has = upto && *upto > want.sent && !want.blocked;  // its turn comes
+    if (!has && !what.comes(*log)) continue;
+    send_upto(link, want, now, out);
+    ++said;
   }
 }
 

@@ -168,6 +168,37 @@ TEST_CASE("only a filtered copy knows the tail: what nobody has is said to be lo
   CHECK(world.gaps["lost"] == 2);
 }
 
+TEST_CASE("a disk that went back behind a run: what only its origin had is lost, not awaited") {
+  World world({.seed = 5});
+  const std::size_t a = world.add_node({});
+  const std::size_t c = world.add_node({a});
+  const std::size_t d = world.add_node({a});
+  world.node(c).subscribe(1, {"t/1"});
+  CHECK(world.settle());
+  const auto image = world.node(a).backup();
+  world.crash(a);
+  world.start(a);
+  for (const char* const topic : {"t/1", "t/2", "t/1"}) world.node(a).publish(topic);
+  CHECK(world.settle());
+  world.crash(c);
+  world.node(d).subscribe(1, {"t/1"}, {.at = wire::Begin::At::Head});
+  CHECK(world.settle());
+  for (const char* const topic : {"t/2", "t/1"}) world.node(a).publish(topic);
+  CHECK(world.settle());
+
+  world.crash(a);
+  world.node(a).restore(image);
+  world.start(c);
+  world.node(c).subscribe(2, {"t/2"});
+  world.start(a);
+  CHECK(world.settle());
+
+  world.check_delivered();
+  CHECK(world.failure() == "");
+  CHECK(world.gaps.size() == 1);
+  CHECK(world.gaps["lost"] == 5);
+}
+
 TEST_CASE("born while away: a log that began meanwhile is held from its first event") {
   World world({.seed = 6});
   const std::size_t a = world.add_node({});

@@ -26,6 +26,14 @@ bool is_last_part(const wire::LinkFrame& frame) {
   return part != nullptr && part->offset + part->bytes.size() == part->total;
 }
 
+// By node: when word of its needs left it last.
+void merge(std::map<std::size_t, TimePoint>& known, const std::map<std::size_t, TimePoint>& needs) {
+  for (const auto& [node, at] : needs) {
+    TimePoint& last = known[node];
+    last = std::max(last, at);
+  }
+}
+
 // For the trace: what speaks of logs and wants.
 std::string text_of(const wire::LinkFrame& frame) {
   if (const auto* const want = std::get_if<wire::Want>(&frame)) {
@@ -336,12 +344,7 @@ void World::note_stored(const LogId& log, std::uint64_t seq, const std::string& 
 
 void World::note_trimmed(const LogId& log, std::uint64_t first) {
   Trim trim{now_, first, {}};
-  const auto add = [&](const SimNode& node) {
-    for (const auto& [other, at] : heard_of_[{node.index(), log.stream}]) {
-      TimePoint& last = trim.known[other];
-      last = std::max(last, at);
-    }
-  };
+  const auto add = [&](const SimNode& node) { merge(trim.known, needs_heard(node.index(), log)); };
   for (const auto& node : nodes_) {
     if (SimNode::id_of(node->index()) == log.origin) add(*node);
     if (!node->up()) continue;
@@ -365,33 +368,38 @@ std::uint64_t World::trimmed_by(const LogId& log, std::size_t node, TimePoint ma
   return upto;
 }
 
-std::map<std::string, World::Needs> World::needs_told(const SimNode& from,
-                                                      const wire::LinkFrame& frame) const {
-  std::map<std::string, Needs> told;
-  const auto tell = [&](const std::string& stream) {
-    const auto known = heard_of_.find({from.index(), stream});
-    if (known != heard_of_.end()) told[stream] = known->second;
-    told[stream][from.index()] = now_;
+World::Needs& World::needs_heard(std::size_t node, const LogId& log) {
+  const auto [found, is_new] = heard_of_log_.try_emplace({node, log.text()});
+  if (is_new) found->second = heard_of_stream_[{node, log.stream}];
+  return found->second;
+}
+
+World::Told World::needs_told(const SimNode& from, const wire::LinkFrame& frame) {
+  Told told;
+  const auto tell = [&](const LogId& log) {
+    told.logs.emplace_back(log, needs_heard(from.index(), log)).second[from.index()] = now_;
+    Needs& stream = told.streams[log.stream];
+    stream = heard_of_stream_[{from.index(), log.stream}];
+    stream[from.index()] = now_;
   };
   const auto* const want = std::get_if<wire::Want>(&frame);
-  if (want != nullptr && want->standing) tell(want->log.stream);
+  if (want != nullptr && want->standing) tell(want->log);
   const auto* const ack = std::get_if<wire::Ack>(&frame);
   if (ack != nullptr) {
-    for (const wire::AckEntry& entry : ack->logs) tell(entry.log.stream);
+    for (const wire::AckEntry& entry : ack->logs) tell(entry.log);
   }
   return told;
 }
 
-void World::note_needs(std::size_t to, const std::map<std::string, Needs>& told) {
-  for (const auto& [stream, needs] : told) {
-    for (const auto& [node, at] : needs) {
-      TimePoint& last = heard_of_[{to, stream}][node];
-      last = std::max(last, at);
-    }
-  }
+void World::note_needs(std::size_t to, const Told& told) {
+  for (const auto& [log, needs] : told.logs) merge(needs_heard(to, log), needs);
+  for (const auto& [stream, needs] : told.streams) merge(heard_of_stream_[{to, stream}], needs);
 }
 
 void World::note_published(const std::string& id, const LogId& log, std::uint64_t seq) {
+  for (const auto& node : nodes_) {
+    if (SimNode::id_of(node->index()) == log.origin) needs_heard(node->index(), log);
+  }
   Published& event = published[id];
   event.log = log;
   event.seq = seq;

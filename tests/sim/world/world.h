@@ -128,8 +128,13 @@ class World {
   using Pair = std::pair<std::size_t, std::size_t>;
   static Pair pair(std::size_t a, std::size_t b) { return {std::min(a, b), std::max(a, b)}; }
   void note_want(const SimNode& from, mesh::SessionId session, const wire::LinkFrame& frame);
-  std::map<std::string, Needs> needs_told(const SimNode& from, const wire::LinkFrame& frame) const;
-  void note_needs(std::size_t to, const std::map<std::string, Needs>& told);
+  struct Told {
+    std::map<std::string, Needs> streams;
+    std::vector<std::pair<LogId, Needs>> logs;
+  };
+  Needs& needs_heard(std::size_t node, const LogId& log);
+  Told needs_told(const SimNode& from, const wire::LinkFrame& frame);
+  void note_needs(std::size_t to, const Told& told);
   void transmit(SimNode& from, mesh::SessionId session, wire::LinkFrame frame, std::size_t bytes);
   void close(mesh::SessionId session, std::size_t told, const Error& why);
 
@@ -154,9 +159,11 @@ class World {
     Needs known;          // to the origin, and to those with a whole copy of what went
   };
   std::map<std::string, std::vector<Trim>> trims_;  // by log
-  // What a node has heard of others' needs of a stream: word of them goes with every standing WANT
-  // and every ACK, and on with those of who heard it.
-  std::map<std::pair<std::size_t, std::string>, Needs> heard_of_;
+  // What a node has heard of others' needs of a log: word of them goes with every standing WANT
+  // and every ACK, and on with those of who heard it.  Of a log that is new to it: who needs the
+  // stream.
+  std::map<std::pair<std::size_t, std::string>, Needs> heard_of_log_;     // text
+  std::map<std::pair<std::size_t, std::string>, Needs> heard_of_stream_;  // name
   std::string failure_;
 };
 

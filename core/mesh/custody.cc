@@ -132,8 +132,10 @@ void Custody::on_release(const std::string& peer, const wire::Release& release) 
   }
 }
 
-std::vector<wire::Held> Custody::on_peer_up(const std::string& peer) {
+std::vector<wire::Held> Custody::on_peer_up(const std::string& peer, TimePoint now) {
   here_.insert(peer);
+  mute_[peer] = {now, false};
+  look_unasked_at(now + options_.silent);
   std::vector<wire::Held> frames;
   for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer; ++i) {
     i->second.loaded = false;
@@ -155,6 +157,7 @@ std::vector<wire::Held> Custody::on_peer_up(const std::string& peer) {
 
 void Custody::on_peer_down(const std::string& peer, Now now) {
   here_.erase(peer);
+  mute_.erase(peer);
   for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer; ++i) {
     Hold& hold = i->second;
     hold.loaded = false;
@@ -169,6 +172,7 @@ void Custody::on_peer_down(const std::string& peer, Now now) {
 
 void Custody::forget_peer(const std::string& peer) {
   here_.erase(peer);
+  mute_.erase(peer);
   for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer;) {
     for (const auto& [index, acked] : i->second.acked) dirty_.insert(index);
     ended_.insert(i->first);
@@ -182,8 +186,7 @@ void Custody::on_new_log(const Log& log, TimePoint now) {
     if (!hold.acked.emplace(log.index, 0).second) continue;
     if (here_.contains(key.first)) {
       hold.unasked[log.index] = {now, false};
-      const TimePoint due = now + options_.silent;
-      unasked_at_ = std::min(unasked_at_.value_or(due), due);
+      look_unasked_at(now + options_.silent);
     }
     hold.changed = true;
     dirty_.insert(log.index);
@@ -232,7 +235,9 @@ void Custody::add_to(Need& need, const Log& log) const {
     const std::uint64_t from = place->second + 1;
     const auto unasked = hold.unasked.find(log.index);
     const bool silent = unasked != hold.unasked.end() && unasked->second.silent;
-    const bool here = here_.contains(key.first) && !silent;
+    const auto mute = mute_.find(key.first);
+    const bool hears = mute == mute_.end() || !mute->second.silent;
+    const bool here = here_.contains(key.first) && hears && !silent;
     if (here) {
       need.keep_for(key.first, from);
       if (!hold.claimed.contains(log.index)) continue;
@@ -266,12 +271,34 @@ std::optional<TimePoint> Custody::look_at(Unasked& unasked, TimePoint heard, Tim
   return std::max(ends, now + kLookAgain);
 }
 
+void Custody::mark_held(const std::string& peer) {
+  for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer; ++i) {
+    for (const auto& [index, acked] : i->second.acked) dirty_.insert(index);
+  }
+}
+
+// The path may have been cut, without a word, while the session came up.
+std::optional<TimePoint> Custody::end_mute(TimePoint now, const Sight& sight) {
+  std::optional<TimePoint> next;
+  for (auto i = mute_.begin(); i != mute_.end();) {
+    auto& [peer, mute] = *i;
+    const bool over = sight.heard(peer) > mute.since;
+    const bool silent = !over && now >= mute.since + options_.silent;
+    if (mute.silent != silent) mark_held(peer);
+    mute.silent = silent;
+    const TimePoint due = silent ? now + kLookAgain : mute.since + options_.silent;
+    if (!over) next = std::min(next.value_or(due), due);
+    i = over ? mute_.erase(i) : std::next(i);
+  }
+  return next;
+}
+
 // A peer that is here and has heard of a log asks for it, or asks another, once there is somebody
 // to be asked.  One that says nothing
 // is as good as away before its link is over: who has the log may be gone by then.
 void Custody::end_unasked(TimePoint now, const Sight& sight) {
   if (!unasked_at_ || now < *unasked_at_) return;
-  std::optional<TimePoint> next;
+  std::optional<TimePoint> next = end_mute(now, sight);
   for (auto& [key, hold] : holds_) {
     for (auto i = hold.unasked.begin(); i != hold.unasked.end();) {
       const Log* const log = logs_.at(i->first);

@@ -33,7 +33,8 @@ class Custody {
     Duration away_max = std::chrono::hours(24 * 30);
     // A peer from which something came so long after a log was new has heard of the log.
     Duration unheard = std::chrono::seconds(10);
-    // One from which nothing has come so long after it may be gone: the log is asked for.
+    // One from which nothing has come so long after that, or after its session came up, may be
+    // gone: what is held for it is asked for.
     Duration silent = std::chrono::seconds(6);
     Duration claimed = std::chrono::seconds(10);  // what a peer claims is asked for so long
     std::size_t holds_max = 65'536;
@@ -56,7 +57,7 @@ class Custody {
   bool on_ack(const std::string& peer, const Log& log, std::uint64_t acked);
   void on_release(const std::string& peer, const wire::Release& release);
   // What is held for it; the frames for the start of a session.
-  std::vector<wire::Held> on_peer_up(const std::string& peer);
+  std::vector<wire::Held> on_peer_up(const std::string& peer, TimePoint now);
   void on_peer_down(const std::string& peer, Now now);
   // Nothing is held for it any more.
   void forget_peer(const std::string& peer);
@@ -110,6 +111,9 @@ class Custody {
   void end_old(TimePoint now, std::set<std::uint32_t>& dirty, Actions& out);
   void save(const Key& key, Hold& hold, Now now, Actions& out);
   void end_unasked(TimePoint now, const Sight& sight);
+  std::optional<TimePoint> end_mute(TimePoint now, const Sight& sight);  // when to look again
+  void mark_held(const std::string& peer);
+  void look_unasked_at(TimePoint at) { unasked_at_ = std::min(unasked_at_.value_or(at), at); }
   void end_claimed(TimePoint now);
   // When to look at it again; empty: its peer has heard of the log.
   std::optional<TimePoint> look_at(Unasked& unasked, TimePoint heard, TimePoint now,
@@ -120,6 +124,7 @@ class Custody {
   Logs& logs_;
   std::map<Key, Hold> holds_;
   std::set<std::string> here_;
+  std::map<std::string, Unasked> mute_;  // here, and nothing has come since the session came up
   std::set<Key> ended_;
   std::map<Key, TimePoint> again_;  // to be saved, or removed, again
   std::set<std::uint32_t> dirty_;

@@ -115,7 +115,7 @@ void Mesh::Body::go_live(Link& link, Now now, Actions& out) {
                    now.steady);
   update_links();
   send_known(link, out);
-  for (wire::Held& held : custody.on_peer_up(peer)) {
+  for (wire::Held& held : custody.on_peer_up(peer, now.steady)) {
     out.push_back(SendFrame{link.id(), std::move(held)});
   }
   wire::Peers peers{membership.records(now.steady, 64)};

@@ -166,6 +166,8 @@ std::optional<std::uint64_t> Serving::limit(const Log& log, const Served& want) 
   if (!log.record) return {};
   const LogRecord& record = *log.record;
   const std::uint64_t next = want.sent + 1;
+  const bool backfill = want.want.kind == WantKind::Backfill;
+  if (backfill && want.sent >= want.want.to) return want.sent;  // what follows may not be here
   std::optional<std::uint64_t> limit;
   if (log.writes() || (record.whole_from != 0 && next >= record.whole_from)) {
     limit = record.head;
@@ -173,7 +175,7 @@ std::optional<std::uint64_t> Serving::limit(const Log& log, const Served& want) 
              next <= log.backfill->upto) {
     limit = log.backfill->upto;
   }
-  if (limit && want.want.kind == WantKind::Backfill) limit = std::min(*limit, want.want.to);
+  if (limit && backfill) limit = std::min(*limit, want.want.to);
   if (limit && *limit < want.sent) return {};
   return limit;
 }

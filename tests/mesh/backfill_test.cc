@@ -86,6 +86,33 @@ TEST_CASE("a reader begins with the first of what is filled in for it") {
   CHECK(told()[0].upto == 4);
 }
 
+// Else it would be filled in further for that peer, whom nothing more is owed.
+TEST_CASE("what a peer asked for is over with its end, where no more is filled in yet") {
+  const LogId id{"origin", "1-x", "events"};
+  const LogRecord copy{.no = 1, .id = id, .head = 30, .whole_from = 25};
+  const BackfillRecord backfill{.from = 1, .to = 24, .upto = 4, .all = true, .filters = {}};
+  mesh::OneNode node({}, {copy});
+  const mesh::SessionId peer = node.greet("peer");
+  node.say(peer, wire::Want{.number = 1,
+                            .log = id,
+                            .kind = wire::WantKind::Backfill,
+                            .from = {.seq = 1},
+                            .to = 4});
+  node.mesh->on_backfilled(copy, backfill, node.now, node.out);
+  node.tick();
+  const auto read = std::find_if(node.out.begin(), node.out.end(), [](const auto& action) {
+    return std::holds_alternative<mesh::ReadEvents>(action);
+  });
+  REQUIRE(read != node.out.end());
+
+  node.mesh->on_read(std::get<mesh::ReadEvents>(*read).token,
+                     ReadResult{std::make_unique<EventBatch>(), 4, {}, 1}, node.now, node.out);
+  node.run(1s);
+
+  REQUIRE_FALSE(node.said<wire::Upto>(peer).empty());
+  CHECK(node.said<wire::Upto>(peer).back().upto == 4);
+}
+
 // The map may know nothing of it: whoever has it names more logs than fit into a record.
 TEST_CASE("a log that is heard of with HAVE first is asked for") {
   mesh::OneNode node;

@@ -106,7 +106,7 @@ TEST_CASE("a peer that was lost before the clock was set has been away since the
   Now now{TimePoint(1h), kUnset};
   Run node({.clock_suspect = true});
   node.custody.load({}, now);
-  node.custody.on_peer_up("peer");
+  node.custody.on_peer_up("peer", now.steady);
   node.want();
   node.flush(now);
   node.custody.on_peer_down("peer", now);
@@ -135,7 +135,7 @@ TEST_CASE("a clock that jumps ahead and back ends no hold") {
   Now now{TimePoint(1h), kToday};
   Run node;
   node.custody.load({}, now);
-  node.custody.on_peer_up("peer");
+  node.custody.on_peer_up("peer", now.steady);
   node.want();
   node.flush(now);
   node.custody.on_peer_down("peer", now);
@@ -154,7 +154,7 @@ TEST_CASE("a peer that was here all the time was in contact, also where nothing 
   Now now{TimePoint(1h), kToday};
   Run before;
   before.custody.load({}, now);
-  before.custody.on_peer_up("peer");
+  before.custody.on_peer_up("peer", now.steady);
   before.want();
   before.run(now, 40 * kDay);
   REQUIRE(before.stored.size() == 1);
@@ -172,7 +172,7 @@ TEST_CASE("a peer that is away for long is let go, over restarts too") {
   Now now{TimePoint(1h), kToday};
   Run before;
   before.custody.load({}, now);
-  before.custody.on_peer_up("peer");
+  before.custody.on_peer_up("peer", now.steady);
   before.want();
   before.flush(now);
   before.custody.on_peer_down("peer", now);
@@ -204,7 +204,7 @@ TEST_CASE("a node that was off for long gives its peers time to come back") {
 struct NewLog : Run {
   NewLog() {
     want();
-    custody.on_peer_up("peer");
+    custody.on_peer_up("peer", now.steady);
     bool is_new = false;
     fresh = logs.add({"origin", "2-x", "events"}, false, is_new);
     custody.on_new_log(*fresh, now.steady);
@@ -244,6 +244,26 @@ TEST_CASE("a new log is asked for when the peer that it is held for says nothing
   node.pass(1s);
   CHECK_FALSE(node.need().wanted);
   CHECK_FALSE(node.need().keep);
+}
+
+TEST_CASE("what is held is asked for when a session came up and its peer says nothing") {
+  NewLog node;
+  const auto need = [&] {
+    Need held;
+    node.custody.add_to(held, *node.log);
+    return held;
+  };
+  node.pass(5s);
+  CHECK(need().keep);
+  CHECK_FALSE(need().wanted);
+
+  node.pass(1s);
+  CHECK(need().wanted);
+
+  node.heard = node.now.steady;
+  node.pass(1s);
+  CHECK(need().keep);
+  CHECK_FALSE(need().wanted);
 }
 
 TEST_CASE("a new log is held for a peer that is here as long as nobody can be asked for it") {

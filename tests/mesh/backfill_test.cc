@@ -93,11 +93,10 @@ TEST_CASE("what a peer asked for is over with its end, where no more is filled i
   const BackfillRecord backfill{.from = 1, .to = 24, .upto = 4, .all = true, .filters = {}};
   mesh::OneNode node({}, {copy});
   const mesh::SessionId peer = node.greet("peer");
-  node.say(peer, wire::Want{.number = 1,
-                            .log = id,
-                            .kind = wire::WantKind::Backfill,
-                            .from = {.seq = 1},
-                            .to = 4});
+  node.say(
+      peer,
+      wire::Want{
+          .number = 1, .log = id, .kind = wire::WantKind::Backfill, .from = {.seq = 1}, .to = 4});
   node.mesh->on_backfilled(copy, backfill, node.now, node.out);
   node.tick();
   const auto read = std::find_if(node.out.begin(), node.out.end(), [](const auto& action) {

@@ -222,7 +222,12 @@ void Mesh::Body::dial_owed(Now now, Actions& out) {
   // Of one that is not in the map nothing is known: a leaf elsewhere is not in it either.
   std::set<std::string> owed;
   std::set<std::string> lost;
-  const auto end = [&](const Log& log) { return sources.end(log); };
+  // Of a log that its origin writes the map does not tell how far it goes; its neighbours do.
+  const auto end = [&](const Log& log) {
+    std::uint64_t upto = sources.end(log);
+    for (const auto& [peer, have] : log.have) upto = std::max(upto, have.upto);
+    return upto;
+  };
   for (const std::string& peer : custody.owed(end))
     (map.reachable(peer) ? owed : lost).insert(peer);
   membership.set_owed(std::move(owed), std::move(lost));

@@ -336,6 +336,25 @@ TEST_CASE("who holds for a peer that lives elsewhere asks others where that is")
   }));
 }
 
+// The map does not say how far a log goes that its origin writes.
+TEST_CASE("who holds for a peer what others only announce looks for that peer") {
+  OneNode node;
+  const SessionId away = node.greet("away");
+  const SessionId origin = node.greet("origin");
+  node.say(origin, announcement({{"node", 1}, {"away", 1}}));
+  node.say(away, wire::Want{.number = 1, .log = kLog, .standing = true, .from = {.seq = 1}});
+  node.mesh->on_session_down(away, {Errc::Unreachable, "gone"}, node.now, node.out);
+  node.say(origin, wire::State{{}, {record("away", 1, {{"origin", 1}})}});
+  node.run(3s);
+  REQUIRE(node.said<wire::Peers>(origin).empty());
+
+  node.say(origin, wire::Have{{{kLog, 1, 9, {}}}});
+  node.run(3s);
+
+  REQUIRE_FALSE(node.said<wire::Peers>(origin).empty());
+  CHECK(node.said<wire::Peers>(origin).back().peers[0].node_id == "away");
+}
+
 TEST_CASE("a record of a peer without addresses is a question, and is answered") {
   OneNode node;
   const SessionId asker = node.greet("asker");

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <map>
 
+#include "core/wire/beacon.h"
 #include "core/wire/decode.h"
 #include "core/wire/link_codec.h"
 #include "tests/wire/sample_frames.h"
@@ -142,6 +143,21 @@ TEST_CASE("every golden vector of a link is decoded, and encoded to the same byt
     const auto frame = decoder.decode(bytes);
     if (!frame) FAIL(frame.error().message);
     CHECK(hex(wire::encode_link(*frame)) == vector.hex);
+  }
+}
+
+TEST_CASE("a beacon is encoded as its golden vectors say, and they are decoded") {
+  const std::string key = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
+  const auto vectors = read_vectors("beacon.txt");
+  check_encoded({{"says", wire::encode_beacon({key, 7400, false})},
+                 {"asks", wire::encode_beacon({key, 65'535, true})}},
+                vectors);
+
+  for (const auto& [name, vector] : vectors) {
+    CAPTURE(name);
+    const auto beacon = wire::decode_beacon(unhex(vector.hex));
+    REQUIRE((beacon && beacon->has_value()));
+    CHECK(hex(wire::encode_beacon(**beacon)) == vector.hex);
   }
 }
 

@@ -97,7 +97,10 @@ void define_node(py::module_& module) {
       .def_readwrite("trust", &Mesh::trust)
       .def_readwrite("trust_dir", &Mesh::trust_dir)
       .def_readwrite("insecure", &Mesh::insecure)
-      .def_readwrite("carry", &Mesh::carry);
+      .def_readwrite("carry", &Mesh::carry)
+      .def_readwrite("beacon", &Mesh::beacon)
+      .def_readwrite("beacon_group", &Mesh::beacon_group)
+      .def_readwrite("beacon_interfaces", &Mesh::beacon_interfaces);
 
   py::class_<NodeOptions>(module, "NodeOptions")
       .def(py::init<>())

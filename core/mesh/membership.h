@@ -1,13 +1,13 @@
 // Whom to dial.
 //
 // Seeds are dialled for ever.  Their turn comes first when the last link is lost.  Peers that
-// others tell of, or that the LAN beacon heard, are dialled while this node has fewer than
-// `links_min` links, and are forgotten when nobody has had a link with them for `expire`.  An
-// address whose node has a link already is left alone, unless that link is stuck.  An address that
-// its node no longer names is forgotten, at once where the node itself says so, else when nobody
-// answers there (not where somebody did within `expire`); it is another node's when that one
-// answers there.  Redial backs off with jitter, to half a second where there was a link of late, so
-// that it is back with the path.
+// others tell of are dialled while this node has fewer than `links_min` links, and are forgotten
+// when nobody has had a link with them for `expire`.  An address whose node has a link already is
+// left alone, unless that link is stuck.  An address that its node no longer names is forgotten, at
+// once where the node itself says so, else when nobody answers there (not where somebody did within
+// `expire`); it is another node's when that one answers there.  Redial backs off with jitter, to
+// half a second where there was a link of late, so that it is back with the path.  Who was only
+// heard on the LAN is not here: see beacons.h.
 //
 // Threads: the owner's only.
 #pragma once
@@ -43,9 +43,14 @@ class Membership {
   explicit Membership(Options options);
 
   void add_seed(const std::string& address);
-  // What a peer, or the beacon, says.  Too many, and records of this node, are passed over.
+  // What a peer says.  Too many, and records of this node, are passed over.
   void learn(const wire::PeerRecord& peer, TimePoint now);
 
+  // Whether it is being dialled.
+  bool dials(const std::string& address) const {
+    const auto found = addresses_.find(address);
+    return found != addresses_.end() && found->second.dialling;
+  }
   // A session that this node dialled is there, not greeted yet.
   void on_connected(const std::string& address);
   // A link is live; `address` is empty where the peer dialled.

@@ -40,6 +40,10 @@ Mesh::Body::Body(MeshOptions the_options, std::vector<LogRecord> records, MeshRe
                   .redial_min = options.redial_min,
                   .redial_max = options.redial_max,
                   .random_seed = options.random_seed}),
+      beacons({.on = options.beacon,
+               .node_id = options.node_id,
+               .redial_max = options.redial_max,
+               .random_seed = options.random_seed}),
       copies({.node_id = options.node_id,
               .limits = options.limits,
               .keep_upstream = options.keep_upstream,
@@ -97,7 +101,7 @@ void Mesh::on_session_down(SessionId session, const Error& why, Now now, Actions
 }
 
 void Mesh::on_dial_failed(const std::string& address, bool refused, Now now, Actions&) {
-  body_->membership.on_failed(address, refused, now.steady);
+  body_->dial_failed(address, refused, now);
 }
 
 void Mesh::put_interest(Interest interest, Now now, Actions&) {
@@ -216,10 +220,11 @@ void Mesh::revoke(const std::string& node_id, Now now, Actions& out) {
   }
   body_->custody.forget_peer(node_id);
   body_->membership.forget(node_id);
+  body_->beacons.forget(node_id);
 }
 
-void Mesh::on_beacon(const wire::PeerRecord& peer, Now now, Actions&) {
-  body_->membership.learn(peer, now.steady);
+void Mesh::on_beacon(const wire::PeerRecord& peer, bool asks, Now now, Actions&) {
+  body_->beacons.on_heard(peer, asks, now.steady);
 }
 
 void Mesh::on_tick(Now now, Actions& out) { body_->tick(now, out); }
@@ -251,6 +256,7 @@ MeshStatus Mesh::status() const {
   }
   body_->custody.add_status(status.holds);
   body_->copies.holes(status.holes);
+  body_->beacons.add_status(status.heard);
   status.nodes = body_->map.size();
   status.logs = body_->logs.size();
   status.gaps = body_->copies.gaps();

@@ -7,6 +7,7 @@
 //
 //     frames, sessions --> Link          one session: handshake, credit, frames' sizes, liveness
 //                          Membership    whom to dial
+//     beacons -----------> Beacons       whom of the LAN to dial, when to be heard
 //                          Map           records of all nodes, roots, paths
 //     interests ---------> Copies        what this node wants of which log (Demand), from whom
 //     WANTs -------------> Serving       what is sent to whom, in which order
@@ -41,6 +42,7 @@ struct MeshOptions {
   Limits limits;
   std::uint64_t random_seed = 0;  // of jitter
   bool clock_suspect = false;
+  bool beacon = false;  // say to the LAN where this node is, and dial whom it hears
 
   Duration silent_after = std::chrono::seconds(15);
   Duration redial_min = std::chrono::milliseconds(200);
@@ -103,8 +105,9 @@ class Mesh {
   void add_seed(const std::string& address, Now now, Actions& out);
   // Hangs up, and forgets what is held for it.
   void revoke(const std::string& node_id, Now now, Actions& out);
-  // Heard by the LAN beacon.
-  void on_beacon(const wire::PeerRecord& peer, Now now, Actions& out);
+  // The beacon of a trusted key was heard: `peer` has the address that it came from.  `asks`: it
+  // wants to hear this node's.
+  void on_beacon(const wire::PeerRecord& peer, bool asks, Now now, Actions& out);
 
   // To be called after any of the above, however many, and at wake_at(): what they made
   // possible.

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/mesh/beacons.h"
 #include "core/mesh/copies.h"
 #include "core/mesh/custody.h"
 #include "core/mesh/demand.h"
@@ -47,6 +48,8 @@ struct Mesh::Body {
   void go_live(Link& link, Now now, Actions& out);
   void refuse(Link& link, const Error& why, Now now, Actions& out);
   void close(SessionId id, const Error& why, Now now, Actions& out);
+  void dial_failed(const std::string& address, bool for_long, Now now);
+  void tick_beacons(Now now, Actions& out);
   void update_links();
   void check_probes(Now now, Actions& out);
   void tick_links(Now now, Actions& out);
@@ -113,6 +116,7 @@ struct Mesh::Body {
   Links links;
   Sources sources;
   Membership membership;
+  Beacons beacons;
   Readers readers;
   Copies copies;
   Serving serving;

@@ -113,6 +113,7 @@ void Mesh::Body::go_live(Link& link, Now now, Actions& out) {
   if (record.addresses.size() > wire::kAddressesMax) record.addresses.resize(wire::kAddressesMax);
   membership.on_up(peer, link.info().dialled ? link.info().address : std::string(), record,
                    now.steady);
+  beacons.on_up(peer, now.steady);
   update_links();
   send_known(link, out);
   for (wire::Held& held : custody.on_peer_up(peer, now.steady)) {
@@ -146,7 +147,7 @@ void Mesh::Body::close(SessionId id, const Error& why, Now now, Actions& out) {
   links.erase(id);
   const bool away = why.code == Errc::Unreachable || why.code == Errc::TimedOut;
   if (!was_link) {
-    if (info.dialled) membership.on_failed(info.address, !away, now.steady);
+    if (info.dialled) dial_failed(info.address, !away, now);
     return;
   }
   said.erase(id);
@@ -155,11 +156,25 @@ void Mesh::Body::close(SessionId id, const Error& why, Now now, Actions& out) {
   for (const auto& [index, log] : logs.all()) log->have.erase(peer);
   custody.on_peer_down(peer, now);
   membership.on_down(peer, !away && why.code != Errc::Closed, now.steady);
+  beacons.on_down(peer);
   copies.on_session_down(id, peer, now);
   update_links();
   own_news();
   mark_all(now.steady);
   out.push_back(Report{Report::What::PeerDown, peer, why.message});
+}
+
+void Mesh::Body::dial_failed(const std::string& address, bool for_long, Now now) {
+  membership.on_failed(address, for_long, now.steady);
+  beacons.on_failed(address, now.steady);
+}
+
+void Mesh::Body::tick_beacons(Now now, Actions& out) {
+  const auto reached = [&](const std::string& node) {
+    return links.live(node) != nullptr || map.reachable(node);
+  };
+  const auto dialled = [&](const std::string& address) { return membership.dials(address); };
+  beacons.on_tick(now.steady, {reached, dialled, !links.peers().empty()}, out);
 }
 
 void Mesh::Body::update_links() {

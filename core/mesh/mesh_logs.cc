@@ -260,6 +260,7 @@ void Mesh::Body::tick(Now now, Actions& out) {
   dial_owed(now, out);
   tell_peers(now, out);
   membership.on_tick(now.steady, out);
+  tick_beacons(now, out);
   sweep(now, out);
   if (epoch_due && now.steady >= epoch_at) start_epoch_again(now.steady, out);
   if (std::exchange(logs_full, false)) {
@@ -305,6 +306,7 @@ std::optional<TimePoint> Mesh::Body::wake_at() const {
   for (const auto& [id, link] : links.all()) by(link->wake_at());
   for (const auto& [id, probe] : probes) by(probe.since + std::chrono::seconds(2));
   by(membership.wake_at());
+  by(beacons.wake_at());
   if (membership.has_news()) by(peers_at);
   by(copies.wake_at());
   by(serving.wake_at());

@@ -37,10 +37,17 @@ struct HoleStatus {
   std::uint64_t to = 0;
   std::string waits_for;
 };
+// A node whose beacon was heard of late.
+struct HeardStatus {
+  std::string peer;
+  std::string address;
+  bool reached = false;  // by a link, or a path of the map
+};
 struct MeshStatus {
   std::vector<LinkStatus> links;
   std::vector<HoldStatus> holds;
   std::vector<HoleStatus> holes;
+  std::vector<HeardStatus> heard;
   std::size_t nodes = 0;
   std::size_t logs = 0;
   std::map<std::string, std::uint64_t> gaps;  // positions declared or passed on, by reason

@@ -76,6 +76,10 @@ struct Dial {
   std::string address;
   std::string key;  // of the listener, Z85; empty: not known (the transport tries the trusted ones)
 };
+// To the LAN: that this node is there.
+struct SendBeacon {
+  bool asks = false;  // it has no link
+};
 // The connection is to be closed, after ERROR or BYE with `why` where `say`; answered by
 // nothing: to the mesh it is gone already.
 struct HangUp {
@@ -159,14 +163,15 @@ struct Report {
     Older,     // others have more of what this node wrote than its store has
     PeerUp,
     PeerDown,
+    Found,  // heard by the beacon, and not reached otherwise; the message is its address
   };
   What what;
   std::string peer;  // node id, where there is one
   std::string message;
 };
 
-using Action = std::variant<SendFrame, SendData, Dial, HangUp, WriteCopy, ReadEvents, FindSeq,
-                            PutHold, RemoveHold, MoveHolds, SetPins, SaveFacts, ForgetLog,
+using Action = std::variant<SendFrame, SendData, Dial, SendBeacon, HangUp, WriteCopy, ReadEvents,
+                            FindSeq, PutHold, RemoveHold, MoveHolds, SetPins, SaveFacts, ForgetLog,
                             StartEpochAgain, Readable, Replicated, Report>;
 using Actions = std::vector<Action>;
 

@@ -34,6 +34,12 @@ std::string text_of(const std::string& message) {
 }  // namespace
 
 void LinkLog::write(const mesh::Report& report, TimePoint now) {
+  if (report.what == What::Found) {
+    if (!admit(matter_of(report), kTellAgain, now)) return;
+    log_.info("mesh", "found by the beacon",
+              {{"peer", report.peer}, {"address", text_of(report.message)}});
+    return;
+  }
   const bool changed = report.what == What::PeerUp || report.what == What::PeerDown;
   changed ? change(report, now) : tell(report, now);
 }

@@ -20,6 +20,11 @@ struct MeshNodeOptions {
       trust_dir;          // more of them, a file each, looked at while it runs; empty: none
   bool insecure = false;  // plain links everywhere, also beyond loopback
   std::vector<std::string> carry;  // stream names, or "*"
+  // Says on the LAN where this node listens, and dials trusted nodes that say so.
+  bool beacon = false;
+  std::string beacon_group = "239.255.77.82:7420";
+  // Names or IPv4 addresses; none: all that can multicast, but loopback.
+  std::vector<std::string> beacon_interfaces;
 
   bool on() const { return !listen.empty() || !peers.empty(); }
   // Whether links are encrypted and peers proved by key.

@@ -80,6 +80,7 @@ MeshPart::~MeshPart() = default;
 Status MeshPart::start() {
   if (auto status = check_advertised(options_.mesh.advertise); !status) return status;
   if (auto status = check_peers(options_.mesh.peers); !status) return status;
+  if (auto status = check_beacon(options_.mesh); !status) return status;
   auto trust = TrustStore::open(options_.mesh.trust, options_.mesh.trust_dir, log_);
   if (!trust) return tl::unexpected(trust.error());
   trust_ = std::move(*trust);
@@ -93,9 +94,23 @@ Status MeshPart::start() {
                                        *this);
   if (!transport) return tl::unexpected(transport.error());
   transport_ = std::move(*transport);
+  if (auto status = open_beacon(); !status) return status;
   mesh_ = std::make_unique<mesh::Mesh>(mesh_options(), store_.logs(), store_.mesh_records(), now());
   broker_.set_interests(*this);
   broker_.flush();  // before the first session: what others hold for this node is wanted still
+  return {};
+}
+
+Status MeshPart::open_beacon() {
+  if (!options_.mesh.beacon) return {};
+  auto beacon = BeaconSocket::open({.group = options_.mesh.beacon_group,
+                                    .interfaces = options_.mesh.beacon_interfaces,
+                                    .endpoints = transport_->endpoints(),
+                                    .key = options_.key.public_key,
+                                    .trust = trust_.get(),
+                                    .log = options_.log});
+  if (!beacon) return tl::unexpected(beacon.error());
+  beacon_ = std::move(*beacon);
   return {};
 }
 
@@ -112,13 +127,15 @@ mesh::MeshOptions MeshPart::mesh_options() const {
           .streams = options_.streams,
           .limits = options_.limits,
           .random_seed = std::random_device{}(),
-          .clock_suspect = wall < kClockLeast || wall + kClockBackMost < store_.last_recorded()};
+          .clock_suspect = wall < kClockLeast || wall + kClockBackMost < store_.last_recorded(),
+          .beacon = beacon_ != nullptr};
 }
 
 // --- from the loop ---
 
 void MeshPart::add_poll_items(std::vector<zmq::pollitem_t>& items) {
   transport_->add_poll_items(items);
+  if (beacon_) beacon_->add_poll_items(items);
   for (const int fd : trust_->fds()) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
 }
 
@@ -126,6 +143,7 @@ bool MeshPart::run(TimePoint at) {
   look_at_trust();
   link_log_.run(at);
   bool busy = transport_->run(at);
+  hear_beacons(at);
   tell_heads();
   for (int round = 0; round < kRoundsARun; ++round) {
     const auto wake = mesh_->wake_at();
@@ -142,7 +160,8 @@ bool MeshPart::run(TimePoint at) {
 
 std::optional<TimePoint> MeshPart::wake_at() const {
   auto wake = transport_->wake_at();
-  for (const auto at : {mesh_->wake_at(), link_log_.wake_at()}) {
+  const auto beacon = beacon_ ? beacon_->wake_at() : std::nullopt;
+  for (const auto at : {mesh_->wake_at(), link_log_.wake_at(), beacon}) {
     if (at) wake = std::min(wake.value_or(*at), *at);
   }
   return wake;
@@ -152,6 +171,14 @@ void MeshPart::stop() {
   mesh_->stop(now(), actions_);
   carry_out();
   transport_->stop();
+  beacon_.reset();
+}
+
+void MeshPart::hear_beacons(TimePoint at) {
+  if (!beacon_) return;
+  for (const BeaconSocket::Heard& heard : beacon_->run(at)) {
+    mesh_->on_beacon(heard.peer, heard.asks, now(), news());
+  }
 }
 
 void MeshPart::look_at_trust() {

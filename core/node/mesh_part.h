@@ -20,6 +20,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/mesh/mesh.h"
+#include "core/node/beacon_socket.h"
 #include "core/node/broker.h"
 #include "core/node/key_file.h"
 #include "core/node/link_log.h"
@@ -51,7 +52,8 @@ class MeshPart : public LoopPart,
   };
   // Takes up what `store` had; it and `broker` outlive the part.
   //
-  // Errors: as TrustStore::open() and MeshTransport::open(); Invalid  an address of `peers`
+  // Errors: as TrustStore::open(), MeshTransport::open(), check_beacon() and BeaconSocket::open();
+  //         Invalid  an address of `peers`
   static Result<std::unique_ptr<MeshPart>> open(Options options, Store& store, Broker& broker,
                                                 Post post);
   ~MeshPart() override;
@@ -94,6 +96,8 @@ class MeshPart : public LoopPart,
  private:
   MeshPart(Options options, Store& store, Broker& broker, Post post);
   Status start();
+  Status open_beacon();
+  void hear_beacons(TimePoint at);
   mesh::MeshOptions mesh_options() const;
 
   mesh::Now now() const { return {options_.clock->now(), options_.clock->wall()}; }
@@ -106,6 +110,9 @@ class MeshPart : public LoopPart,
   void act(mesh::SendFrame& send) { transport_->send(send); }
   void act(mesh::SendData& send) { transport_->send(send); }
   void act(mesh::Dial& dial) { transport_->dial(dial); }
+  void act(mesh::SendBeacon& send) {
+    if (beacon_) beacon_->send(send.asks);
+  }
   void act(mesh::HangUp& hang_up) { transport_->hang_up(hang_up); }
   void act(mesh::WriteCopy& write);
   void act(mesh::ReadEvents& read);
@@ -135,6 +142,7 @@ class MeshPart : public LoopPart,
   std::unique_ptr<TrustStore> trust_;
   std::vector<std::string> trusted_;  // as it was last
   std::unique_ptr<MeshTransport> transport_;
+  std::unique_ptr<BeaconSocket> beacon_;  // null: it is off
   std::unique_ptr<mesh::Mesh> mesh_;
   std::unique_ptr<Republisher> republisher_;
   mesh::Actions actions_;

@@ -15,7 +15,7 @@ using nlohmann::json;
 
 constexpr Duration kSampleEvery = std::chrono::seconds(1);
 constexpr std::size_t kMapNodesMax = 2000;  // of one answer
-constexpr std::size_t kListMax = 1000;      // holds, holes
+constexpr std::size_t kListMax = 1000;      // holds, holes, heard
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -46,6 +46,15 @@ json holes_json(const std::vector<mesh::HoleStatus>& holes) {
                     {"from", hole.from},
                     {"to", hole.to},
                     {"waits_for", hole.waits_for}});
+  }
+  return list;
+}
+
+json heard_json(const std::vector<mesh::HeardStatus>& heard) {
+  json list = json::array();
+  for (const mesh::HeardStatus& one : heard) {
+    if (list.size() == kListMax) break;
+    list.push_back({{"peer", one.peer}, {"address", one.address}, {"reached", one.reached}});
   }
   return list;
 }
@@ -136,19 +145,22 @@ std::string MeshPart::report_json() {
   auto refused = transport_->refused();
   refused["session"] += status.refused;  // its rules were broken
   std::erase_if(refused, [](const auto& reason) { return reason.second == 0; });
-  const json report = {{"id", store_.node_id()},
-                       {"listen", transport_->endpoints()},
-                       {"key", options_.key.public_key},
-                       {"carry", options_.mesh.carry},
-                       {"nodes", count_nodes(store_.node_id(), map, status.links)},
-                       {"logs", status.logs},
-                       {"links", std::move(links)},
-                       {"holds", holds_json(status.holds)},
-                       {"holes", holes_json(status.holes)},
-                       {"gaps", json(status.gaps)},
-                       {"duplicates", status.duplicates},
-                       {"refused", json(refused)},
-                       {"map", map_json(map)}};
+  json report = {{"id", store_.node_id()},
+                 {"listen", transport_->endpoints()},
+                 {"key", options_.key.public_key},
+                 {"carry", options_.mesh.carry},
+                 {"nodes", count_nodes(store_.node_id(), map, status.links)},
+                 {"logs", status.logs},
+                 {"links", std::move(links)},
+                 {"holds", holds_json(status.holds)},
+                 {"holes", holes_json(status.holes)},
+                 {"gaps", json(status.gaps)},
+                 {"duplicates", status.duplicates},
+                 {"refused", json(refused)},
+                 {"map", map_json(map)}};
+  if (beacon_) {
+    report["beacon"] = {{"heard", heard_json(status.heard)}, {"refused", json(beacon_->refused())}};
+  }
   return report.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

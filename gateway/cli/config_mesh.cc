@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/event/topic.h"
+#include "core/node/beacon_socket.h"
 #include "core/node/key_file.h"
 #include "core/node/trust_store.h"
 #include "core/wire/address.h"
@@ -44,6 +45,15 @@ void check_carry(Section& section, const MeshNodeOptions& mesh, const Limits& li
   }
 }
 
+void check_beacon_keys(Section& section, const MeshNodeOptions& mesh) {
+  // A wrong address of `listen` has been told already.
+  for (const std::string& text : mesh.listen) {
+    if (!wire::parse_address("mesh.listen", text)) return;
+  }
+  const auto status = check_beacon(mesh);
+  if (!status) section.rejected("beacon", status.error());
+}
+
 }  // namespace
 
 void read_mesh(Section section, NodeOptions& out) {
@@ -60,6 +70,9 @@ void read_mesh(Section section, NodeOptions& out) {
   mesh.trust_dir = trust_dir;
   section.boolean("insecure", mesh.insecure);
   section.texts("carry", mesh.carry);
+  section.boolean("beacon", mesh.beacon);
+  section.text("beacon_group", mesh.beacon_group);
+  section.texts("beacon_interfaces", mesh.beacon_interfaces);
   const bool plain_stays = !mesh.secure() && !mesh.insecure;
   check_addresses(section, "listen", mesh.listen, plain_stays);
   check_addresses(section, "peers", mesh.peers, plain_stays);
@@ -69,6 +82,7 @@ void read_mesh(Section section, NodeOptions& out) {
   }
   check_trust(section, mesh.trust);
   check_carry(section, mesh, out.limits);
+  check_beacon_keys(section, mesh);
   section.finish();
 }
 

@@ -68,7 +68,7 @@ Result<std::vector<Peer>> peers_of(const MeshNodeOptions& mesh) {
   return peers;
 }
 
-// The links of the running node by peer; without one none.
+// The links of the running node by peer, and whom it only hears; without one none.
 std::map<std::string, nlohmann::json> links_of(const Options& options) {
   std::map<std::string, nlohmann::json> links;
   auto connection = connect(options.connection);
@@ -81,6 +81,10 @@ std::map<std::string, nlohmann::json> links_of(const Options& options) {
   if (!status || !status->contains("mesh")) return links;
   for (const auto& link : (*status)["mesh"].value("links", nlohmann::json::array())) {
     links[link.value("peer", "")] = link;
+  }
+  const auto beacon = (*status)["mesh"].value("beacon", nlohmann::json::object());
+  for (const auto& heard : beacon.value("heard", nlohmann::json::array())) {
+    links.emplace(heard.value("peer", ""), heard);
   }
   return links;
 }
@@ -96,11 +100,13 @@ int list(const Options& options) {
   for (const Peer& peer : *peers) {
     const std::string id = node_id_of_key(peer.key);
     const auto link = links.find(id);
-    const bool up = link != links.end();
+    const bool known = link != links.end();
+    const std::string state = known ? link->second.value("state", "heard") : "-";
+    const bool up = state == "up";
     const std::string name = !peer.name.empty() || !up ? peer.name : link->second.value("name", "");
-    const std::string address = up ? link->second.value("address", "") : "";
-    table.add({name.empty() ? "-" : name, id, peer.key, up ? "up" : "-",
-               address.empty() ? "-" : address, peer.from});
+    const std::string address = known ? link->second.value("address", "") : "";
+    table.add({name.empty() ? "-" : name, id, peer.key, state, address.empty() ? "-" : address,
+               peer.from});
     all.push_back({{"name", name},
                    {"node_id", id},
                    {"key", peer.key},

@@ -65,6 +65,9 @@ class MeshOptions:
     trust_dir: str | Path
     insecure: bool
     carry: list[str]
+    beacon: bool
+    beacon_group: str
+    beacon_interfaces: list[str]
     def __init__(self) -> None: ...
 
 class MqttOptions:

@@ -104,6 +104,11 @@ class Mesh:
     advertise
         Where others can dial this node, at most 8 addresses, told to every node of the
         mesh; by default `listen`, but for every interface (``0.0.0.0``).
+    beacon
+        Say on the LAN where this node listens, and dial trusted nodes that say so.
+    beacon_group, beacon_interfaces
+        The multicast group and port, by default ``239.255.77.82:7420``, and the names or
+        IPv4 addresses of the interfaces, by default all but loopback.
     """
 
     listen: str | Sequence[str] = ()
@@ -114,6 +119,9 @@ class Mesh:
     insecure: bool = False
     carry: str | Sequence[str] = ()
     advertise: str | Sequence[str] = ()
+    beacon: bool = False
+    beacon_group: str = ""
+    beacon_interfaces: str | Sequence[str] = ()
 
 
 def texts(one_or_many: str | Iterable[str]) -> list[str]:
@@ -171,6 +179,10 @@ def core_mesh(mesh: Mesh | None, data_dir: str | os.PathLike[str]) -> _core.Mesh
     options.trust_dir = os.fspath(mesh.trust_dir)
     options.insecure = mesh.insecure
     options.carry = texts(mesh.carry)
+    options.beacon = mesh.beacon
+    if mesh.beacon_group:
+        options.beacon_group = mesh.beacon_group
+    options.beacon_interfaces = texts(mesh.beacon_interfaces)
     return options
 
 

@@ -27,6 +27,9 @@ trust = [")" + key + R"("]
 trust_dir = "peers"
 advertise = ["tcp://hub.example:7400"]
 carry = ["events", "alarms"]
+beacon = true
+beacon_group = "239.1.2.3:4000"
+beacon_interfaces = "eth0"
 )");
 
   CHECK(loaded.report.problems.empty());
@@ -38,8 +41,34 @@ carry = ["events", "alarms"]
   CHECK(mesh.trust_dir.filename() == "peers");
   CHECK(mesh.advertise == std::vector<std::string>{"tcp://hub.example:7400"});
   CHECK(mesh.carry == std::vector<std::string>{"events", "alarms"});
+  CHECK(mesh.beacon);
+  CHECK(mesh.beacon_group == "239.1.2.3:4000");
+  CHECK(mesh.beacon_interfaces == std::vector<std::string>{"eth0"});
   CHECK(mesh.on());
   CHECK(mesh.secure());
+}
+
+TEST_CASE("a beacon that can be of no use, or would dial strangers, is refused") {
+  const std::string on = "[mesh]\nbeacon = true\n";
+  const std::string anywhere = "listen = [\"tcp://0.0.0.0:7400\"]\n";
+  const std::string here = "listen = [\"tcp://127.0.0.1:7400\"]\n";
+  CHECK(problem(on + anywhere).empty());
+  CHECK(has(problem(on),
+            "m.toml:2:10: mesh.beacon says where this node listens, and mesh.listen "
+            "has no tcp address"));
+  CHECK(has(problem(on + "listen = [\"ipc:///run/m.sock\"]\n"), "has no tcp address"));
+  CHECK(has(problem(on + here), "mesh.listen has only loopback addresses"));
+  CHECK(problem(on + here + "beacon_interfaces = [\"127.0.0.1\"]\n").empty());
+  CHECK(problem(on + here + "beacon_interfaces = \"lo\"\n").empty());
+  CHECK(has(problem(on + anywhere + "insecure = true\n"), "so links need keys"));
+  CHECK(has(problem(on + "key_file = \"\"\n" + here), "so links need keys"));
+  for (const std::string group : {"", "239.1.2.3", "239.1.2.3:", "239.1.2.3:0", "239.1.2.3:70000",
+                                  "224.0.0.1:7420", "10.0.0.1:7420", "hub:7420"}) {
+    CAPTURE(group);
+    const std::string text = on + anywhere + "beacon_group = \"" + group + "\"\n";
+    CHECK(has(problem(text), "not a multicast address of 239.0.0.0/8 and a port"));
+  }
+  CHECK(problem("[mesh]\n" + here).empty());
 }
 
 TEST_CASE("without [mesh] there is none, and its key would be in the data folder") {

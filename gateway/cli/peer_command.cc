@@ -58,6 +58,7 @@ void warn_of(const TrustFolder& folder) {
 
 Result<std::vector<Peer>> peers_of(const MeshNodeOptions& mesh) {
   std::vector<Peer> peers;
+  peers.reserve(mesh.trust.size());
   for (const std::string& key : mesh.trust) peers.push_back({"", key, "mesh.trust"});
   const auto files = read_trust_folder(mesh.trust_dir);
   if (!files) return tl::unexpected(files.error());

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include "core/node/key_file.h"
@@ -65,7 +66,7 @@ TEST_CASE("a beacon that can be of no use, or would dial strangers, is refused")
   for (const std::string group : {"", "239.1.2.3", "239.1.2.3:", "239.1.2.3:0", "239.1.2.3:70000",
                                   "224.0.0.1:7420", "10.0.0.1:7420", "hub:7420"}) {
     CAPTURE(group);
-    const std::string text = on + anywhere + "beacon_group = \"" + group + "\"\n";
+    const std::string text = fmt::format("{}{}beacon_group = \"{}\"\n", on, anywhere, group);
     CHECK(has(problem(text), "not a multicast address of 239.0.0.0/8 and a port"));
   }
   CHECK(problem("[mesh]\n" + here).empty());

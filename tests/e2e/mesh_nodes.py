@@ -55,6 +55,7 @@ class MeshNode(Node):
         self.command = ["ip", "netns", "exec", namespace, *self.command]
         self.kills = 0
         self.peers: list[str] = []
+        self.mesh_more = ""  # of [mesh]
         self.configure([])
         self.key = self.run("key", "new").stdout.strip()
 
@@ -63,7 +64,8 @@ class MeshNode(Node):
         listen = f"tcp://0.0.0.0:{PORT_IN_NAMESPACE}"
         self.config.write_text(
             f'[node]\nname = "{self.name}"\ndata_dir = "{self.data}"\n\n'
-            f"[mesh]\nlisten = {[listen]}\npeers = {self.peers}\ntrust = {trust}\n\n"
+            f"[mesh]\nlisten = {[listen]}\npeers = {self.peers}\ntrust = {trust}\n"
+            f"{self.mesh_more}\n\n"
             f'[log]\nlevel = "debug"\n\n[mqtt]\nlisten = []\n\n{more}'
         )
 

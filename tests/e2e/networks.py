@@ -61,6 +61,21 @@ class Network:
     def far_path(self, a: str, b: str, *options: str) -> FarPath:
         return self._keep(FarPath(a, b, len(self.links), options))
 
+    def lan(self, namespaces: list[str]) -> None:
+        """A switch, in the network of the first of them, with all of them at it."""
+        first, device = namespaces[0], f"mr{os.getpid()}lan"
+        ip("-n", first, "link", "add", device, "type", "bridge")
+        ip("-n", first, "address", "add", "10.98.0.1/24", "dev", device)
+        ip("-n", first, "link", "set", device, "up")
+        for number, namespace in enumerate(namespaces[1:], 2):
+            near, far = f"mr{os.getpid()}n{number}", f"mr{os.getpid()}f{number}"
+            ip("-n", first, "link", "add", near, "type", "veth", "peer", "name", far)
+            ip("-n", first, "link", "set", far, "netns", namespace)
+            ip("-n", first, "link", "set", near, "master", device)
+            ip("-n", namespace, "address", "add", f"10.98.0.{number}/24", "dev", far)
+            ip("-n", first, "link", "set", near, "up")
+            ip("-n", namespace, "link", "set", far, "up")
+
     def _keep(self, link):
         self.links.append(link)
         return link

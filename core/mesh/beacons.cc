@@ -18,6 +18,7 @@ constexpr Duration kWaitLeast = std::chrono::milliseconds(100);
 constexpr Duration kWaitSpread = std::chrono::milliseconds(500);
 constexpr Duration kWaitOfEach = std::chrono::milliseconds(20);
 constexpr Duration kWaitMost = std::chrono::seconds(2);
+constexpr Duration kLasted = std::chrono::minutes(1);  // then a refusal is the first one
 // After a new link: until the map has told who can be reached over it.
 constexpr Duration kHold = std::chrono::milliseconds(1500);
 
@@ -57,12 +58,17 @@ void Beacons::on_up(const std::string& node_id, TimePoint now) {
   if (found == nodes_.end()) return;
   found->second.found = false;
   found->second.until.reset();
-  found->second.pause = {};
-  found->second.next = now;
+  found->second.up_at = now;
 }
 
-void Beacons::on_down(const std::string& node_id) {
-  if (nodes_.contains(node_id)) news_.insert(node_id);
+void Beacons::on_down(const std::string& node_id, bool refused, TimePoint now) {
+  const auto found = nodes_.find(node_id);
+  if (found == nodes_.end()) return;
+  Node& node = found->second;
+  if (!refused || now - node.up_at >= kLasted) node.pause = {};
+  node.next = now;
+  if (refused) back_off(node, now);
+  news_.insert(node_id);
 }
 
 void Beacons::on_failed(const std::string& address, TimePoint now) {
@@ -125,7 +131,6 @@ void Beacons::look(TimePoint now, const Others& others, Actions& out) {
     if (known == nodes_.end()) continue;
     Node& node = known->second;
     const bool before = std::exchange(node.found, !others.reached(id));
-    if (!node.found) node.pause = {};
     if (!node.found || before) continue;
     out.push_back(Report{Report::What::Found, id, node.addresses.front().text});
     hurry(now);
@@ -159,7 +164,6 @@ void Beacons::dial(TimePoint now, const Others& others, Actions& out) {
     const std::string& address = node.addresses[random_() % node.addresses.size()].text;
     if (others.reached(id)) {
       node.found = false;
-      node.pause = {};
     } else if (others.dialled(address)) {
       node.next = now + options_.redial_min;
     } else {

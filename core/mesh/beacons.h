@@ -45,9 +45,10 @@ class Beacons {
   // `peer` has the key, and the address that its beacon came from.  `asks`: it wants to hear
   // where this node is.  Over the limit the one that was heard the longest time ago is let go.
   void on_heard(const wire::PeerRecord& peer, bool asks, TimePoint now);
-  // A link with it is live, or over.
+  // A link with it is live, or over; `refused`: one side would not have the other any longer, so
+  // that the pauses go on growing where they were, unless the link had lasted.
   void on_up(const std::string& node_id, TimePoint now);
-  void on_down(const std::string& node_id);
+  void on_down(const std::string& node_id, bool refused, TimePoint now);
   // A dial, of this or of another part, came to nothing.
   void on_failed(const std::string& address, TimePoint now);
   void forget(const std::string& node_id) { nodes_.erase(node_id); }
@@ -75,6 +76,7 @@ class Beacons {
     std::optional<TimePoint> until;  // it is being dialled
     std::string dialled;             // there
     TimePoint next{};                // not before
+    TimePoint up_at{};
     Duration pause{};
   };
   using Nodes = std::map<std::string, Node>;

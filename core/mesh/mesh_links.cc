@@ -155,8 +155,9 @@ void Mesh::Body::close(SessionId id, const Error& why, Now now, Actions& out) {
   pins_changed = true;
   for (const auto& [index, log] : logs.all()) log->have.erase(peer);
   custody.on_peer_down(peer, now);
-  membership.on_down(peer, !away && why.code != Errc::Closed, now.steady);
-  beacons.on_down(peer);
+  const bool for_long = !away && why.code != Errc::Closed;
+  membership.on_down(peer, for_long, now.steady);
+  beacons.on_down(peer, for_long, now.steady);
   copies.on_session_down(id, peer, now);
   update_links();
   own_news();

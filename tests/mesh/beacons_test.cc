@@ -191,7 +191,7 @@ TEST_CASE("a link that is lost is made again soon while its node is heard") {
   CHECK(lan.dialled.empty());
 
   lan.reached.clear();
-  lan.beacons->on_down("b");
+  lan.beacons->on_down("b", false, lan.now);
   lan.run(700ms);
 
   CHECK(lan.dialled.size() == 1);
@@ -212,6 +212,25 @@ TEST_CASE("what comes to nothing is dialled ever more rarely, and others have th
   CHECK(dead >= 10);
   CHECK(dead <= 60);
   CHECK(alive >= 5);
+}
+
+TEST_CASE("who is refused each time that the link is up is dialled ever more rarely") {
+  Lan lan;
+  std::size_t dials = 0;
+  for (int i = 0; i < 300; ++i) {
+    lan.hear("b", "tcp://10.0.0.2:1");
+    lan.run(1s);
+    if (lan.dialled.empty()) continue;
+    dials += std::exchange(lan.dialled, {}).size();
+    lan.beacons->on_up("b", lan.now);
+    lan.reached = {"b"};
+    lan.hear("b", "tcp://10.0.0.2:1");
+    lan.reached.clear();
+    lan.beacons->on_down("b", true, lan.now);
+  }
+
+  CHECK(dials >= 10);
+  CHECK(dials <= 30);
 }
 
 TEST_CASE("a dial that nobody answers for is given up") {

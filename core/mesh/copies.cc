@@ -410,6 +410,11 @@ std::optional<TimePoint> Copies::heard_of(const Log& log) const {
   return found->second.main->heard;
 }
 
+bool Copies::is_held(const Log& log) const {
+  const auto found = fetches_.find(log.index);
+  return found != fetches_.end() && found->second.held;
+}
+
 void Copies::on_session_down(SessionId session, const std::string& peer, Now now) {
   for (auto& [index, f] : fetches_) {
     const bool repairing = f.repair && f.repair->session == session;

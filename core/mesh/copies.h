@@ -95,6 +95,8 @@ class Copies {
   std::string upstream_of(const Log& log) const;
   // When it said something of the log last; empty: nobody feeds it.
   std::optional<TimePoint> heard_of(const Log& log) const;
+  // Whether somebody has begun to hold it for this node.
+  bool is_held(const Log& log) const;
 
  private:
   using Key = std::pair<SessionId, std::uint64_t>;

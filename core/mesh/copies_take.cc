@@ -220,6 +220,7 @@ void Copies::take_main(Link& link, Found found, Answer answer, TimePoint now, Ac
     next.filters = f->cover.filters();
   }
   const bool first = !std::exchange(request->answered, true);
+  f->held = f->held || request->standing;
   if (answer.after > f->taken) {  // not what was asked for
     link.release(answer.bytes);
     stop(*f, request->kind == WantKind::Main ? f->main : f->repair, out);

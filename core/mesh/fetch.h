@@ -65,6 +65,7 @@ struct Lack {
 
 struct Fetch {
   bool begun = false;       // there is a copy, or its first write is on the way
+  bool held = false;        // a standing want was answered: it was held for this node since then
   bool anew = false;        // of an own log, of which the database had nothing: its disk went back
   std::uint64_t taken = 0;  // given to the store up to here
   Coverage cover;           // as it will be when all writes are done

@@ -39,6 +39,7 @@ struct Log {
   Priority priority = Priority::Normal;
   std::map<std::string, wire::HaveEntry> have;  // by neighbour
   TimePoint heard{};                            // of it, for the first time
+  std::vector<std::uint64_t> followers;         // durable readers that had its origin's runs then
   std::optional<WallTime> whole_since;          // whole_from is the first event recorded since then
   bool closed = false;                          // nobody writes it any more
   bool forked = false;                          // two events with one position have been seen

@@ -36,7 +36,18 @@ Log* Mesh::Body::know(const LogId& id, Now now, bool stored) {
     log->priority = stream->priority;
   }
   custody.on_new_log(*log, now.steady);
+  for (const auto& [reader, interest] : readers.all()) {
+    if (!stored && interest.durable && follows(interest, *log)) log->followers.push_back(reader);
+  }
   return log;
+}
+
+// An earlier run of the log's origin has been read, or was held for this node.
+bool Mesh::Body::follows(const Interest& interest, const Log& log) const {
+  return logs.any_of_origin(log.id, [&](const Log& other) {
+    if (start_number(other.id.epoch) >= start_number(log.id.epoch)) return false;
+    return (other.record && interest.cursors.contains(other.record->no)) || copies.is_held(other);
+  });
 }
 
 void Mesh::Body::set_record(Log& log, const LogRecord& record) {
@@ -52,17 +63,17 @@ bool Mesh::Body::carries(const std::string& stream) const {
                      [&](const std::string& name) { return name == "*" || name == stream; });
 }
 
-// A durable reader that has had an earlier run of the log's origin was there before the log, and
-// is held for from its first event on.
+// A durable reader that had an earlier run of the log's origin when the log was heard of was there
+// before the log, and is held for from its first event on.
 void Mesh::Body::owe_newborn(Need& need, const Log& log) const {
   for (const ReaderNeed& reader : need.readers) {
     const Interest* const interest = readers.find(reader.interest);
     if (reader.cursor || !interest->durable || (need.owed_from && *need.owed_from <= 1)) continue;
-    const auto had_before = [&](const Log& other) {
-      return other.record && start_number(other.id.epoch) < start_number(log.id.epoch) &&
-             interest->cursors.contains(other.record->no);
-    };
-    if (!logs.any_of_origin(log.id, had_before)) continue;
+    const auto& had = log.followers;
+    const bool before = log.heard == TimePoint()  // it was stored when this node was started
+                            ? follows(*interest, log)
+                            : std::find(had.begin(), had.end(), reader.interest) != had.end();
+    if (!before) continue;
     for (const FilterStart& filter : reader.filters) {
       need.owe_from(filter.from.at == wire::Begin::At::Seq ? filter.from.seq : 1);
     }

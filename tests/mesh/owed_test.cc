@@ -336,6 +336,37 @@ TEST_CASE("who holds for a peer that lives elsewhere asks others where that is")
   }));
 }
 
+// It has read an earlier run meanwhile, which is no sign that it was there before the later one.
+TEST_CASE("a new reader does not wait for what a run had trimmed before the reader came") {
+  const LogId newer{kLog.origin, "2-y", kLog.stream};
+  const auto gaps = [&](bool follows) {
+    OneNode node({}, {{.no = 1, .id = kLog, .head = 5, .whole_from = 1}});
+    Interest reader{1, "reader", true, {{"#", {wire::Begin::At::Seq, 1, {}}}}, {}};
+    if (follows) reader.cursors[1] = 5;
+    node.mesh->put_interest(reader, node.now, node.out);
+    const SessionId origin = node.greet("origin");
+    wire::MapRecord record = mesh::record(kLog.origin, 1);
+    record.open = {{newer.epoch, newer.stream, {}, Durability::Fsync, Priority::Normal}};
+    node.say(origin, wire::State{{}, {record}});
+    node.run(1s);
+    node.mesh->move_cursor(1, 1, 5, node.now, node.out);
+    std::uint64_t number = 0;
+    for (const wire::Want& want : wants(node, origin)) {
+      if (want.log == newer) number = want.number;
+    }
+    node.say(origin, wire::LinkGap{number, 1, 9, "retention"});
+    node.say(origin, wire::Upto{number, 0, 9});
+    node.run(1s);
+    return std::count_if(node.out.begin(), node.out.end(), [](const Action& action) {
+      const auto* const write = std::get_if<WriteCopy>(&action);
+      return write != nullptr && !write->write.gaps.empty();
+    });
+  };
+
+  CHECK(gaps(false) == 1);
+  CHECK(gaps(true) == 0);
+}
+
 // The map does not say how far a log goes that its origin writes.
 TEST_CASE("who holds for a peer what others only announce looks for that peer") {
   OneNode node;

@@ -37,9 +37,10 @@ void merge(std::map<std::size_t, TimePoint>& known, const std::map<std::size_t, 
 // For the trace: what speaks of logs and wants.
 std::string text_of(const wire::LinkFrame& frame) {
   if (const auto* const want = std::get_if<wire::Want>(&frame)) {
-    return fmt::format("WANT {} of {} kind {} {}{} from {} to {}", want->number, want->log.text(),
-                       static_cast<int>(want->kind), want->all ? "all" : "filtered",
-                       want->standing ? " standing" : "", want->from.seq, want->to);
+    return fmt::format("WANT {} of {} kind {} {}{} from {} to {} owed {}", want->number,
+                       want->log.text(), static_cast<int>(want->kind),
+                       want->all ? "all" : "filtered", want->standing ? " standing" : "",
+                       want->from.seq, want->to, want->owed);
   }
   if (const auto* const data = std::get_if<wire::Data>(&frame)) {
     return fmt::format("DATA {} after {} upto {}", data->want, data->after, data->upto);

@@ -9,6 +9,8 @@ namespace {
 using wire::Begin;
 using wire::WantKind;
 
+constexpr Duration kSaidLate = std::chrono::seconds(3);  // it is said each two
+
 bool asks_same(const Request& request, bool all, const std::vector<std::string>& filters) {
   return request.all == all && (all || request.filters == filters);
 }
@@ -408,6 +410,16 @@ std::optional<TimePoint> Copies::heard_of(const Log& log) const {
   const auto found = fetches_.find(log.index);
   if (found == fetches_.end() || !found->second.main) return {};
   return found->second.main->heard;
+}
+
+std::vector<std::uint32_t> Copies::take_waiting(TimePoint now) {
+  std::vector<std::uint32_t> waiting;
+  std::erase_if(waiting_, [&](const auto& item) {
+    if (now - item.second >= kSaidLate) return true;
+    waiting.push_back(item.first);
+    return false;
+  });
+  return waiting;
 }
 
 bool Copies::is_held(const Log& log) const {

@@ -72,6 +72,8 @@ Status Copies::on_upto(Link& link, const wire::Upto& upto, std::uint64_t bytes, 
     link.release(bytes);
     return {};
   }
+  const bool says_more = upto.after == upto.upto && found.request->answered;
+  if (says_more && found.request->kind == WantKind::Main) waiting_[found.log->index] = now.steady;
   return take(link, found, {upto.after, upto.upto, nullptr, bytes}, now, out);
 }
 

@@ -11,8 +11,6 @@ constexpr Duration kLookEvery = std::chrono::milliseconds(25);
 constexpr Duration kListenFirst = std::chrono::milliseconds(500);
 constexpr Duration kHaveEvery = std::chrono::milliseconds(500);
 constexpr Duration kPinsEvery = std::chrono::seconds(1);
-constexpr Duration kTurnTold = std::chrono::seconds(2);  // a log that waits for its turn
-constexpr std::size_t kTurnsAtOnce = 4;
 constexpr std::size_t kStateBytes = 256 << 10;
 constexpr std::size_t kRecordBytes = 768 << 10;  // of the own one: it goes in one frame
 constexpr std::size_t kTopicsBytes = 256 << 10;  // of them, of its topics
@@ -239,27 +237,24 @@ void Mesh::Body::reassure(Now now, Actions& out) {
   if (!any) return;
   reassure_at = now.steady + options.repair_after / 2;
   if (!due) return;
+  const std::vector<std::uint32_t> waiting = copies.take_waiting(now.steady);
   for (const auto& [peer, id] : links.peers()) {
     Link& link = *links.find(id);
     if (!takes_part(peer)) continue;
-    const auto upstream = [&, id = id](const Log& log) {
+    const auto comes = [&, id = id](const Log& log) {
       const Link* const from = links.live(copies.upstream_of(log));
-      return from == nullptr || from->id() == id ? nullptr : from;
-    };
-    const auto comes = [&](const Log& log) {
-      const Link* const from = upstream(log);
-      if (from == nullptr) return false;
+      if (from == nullptr || from->id() == id) return false;
       return receives(*from) || now.steady - *copies.heard_of(log) < options.repair_after;
     };
     // It hears something at least every three quarters of `repair_after`.
     if (now.steady - link.last_data_sent() >= options.repair_after / 4)
-      serving.reassure(link, {.comes = comes}, now.steady, out);
-    // On a busy link a log may wait long for its turn, behind large events of others; here, or
-    // where it comes from.
-    const auto waits = [&](const Log& log) {
-      return upstream(log) != nullptr && now.steady - *copies.heard_of(log) < kTurnTold * 3 / 2;
-    };
-    serving.reassure(link, {waits, kTurnTold, kTurnsAtOnce}, now.steady, out);
+      serving.reassure(link, comes, now.steady, out);
+    std::vector<std::uint32_t> elsewhere;
+    for (const std::uint32_t index : waiting) {
+      const Log* const log = logs.at(index);
+      if (log != nullptr && copies.upstream_of(*log) != peer) elsewhere.push_back(index);
+    }
+    serving.tell_turns(link, elsewhere, now.steady, out);
   }
 }
 

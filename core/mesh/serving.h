@@ -87,14 +87,13 @@ class Serving {
   // Sends what there is room for.
   void pump(TimePoint now, Actions& out);
   // Tells the peer that more may be on its way, so that it does not ask another meanwhile: the
-  // last UPTO again, of those logs that `comes` names and of which it has heard nothing for
-  // `silent`; of `most` at a time.
-  struct Reassurance {
-    std::function<bool(const Log&)> comes;
-    Duration silent{};
-    std::size_t most = 1;
-  };
-  void reassure(Link& link, const Reassurance& what, TimePoint now, Actions& out);
+  // last UPTO again, of one log that `comes`.
+  void reassure(Link& link, const std::function<bool(const Log&)>& comes, TimePoint now,
+                Actions& out);
+  // The same of logs that wait for their turn, here or, `waiting` (index), where they come from,
+  // and of which the peer has heard nothing for two seconds.
+  void tell_turns(Link& link, const std::vector<std::uint32_t>& waiting, TimePoint now,
+                  Actions& out);
   void touch(SessionId session) { touched_.insert(session); }
   std::optional<TimePoint> wake_at() const;
 
@@ -138,6 +137,7 @@ class Serving {
   static void count(Session& session, Served& want);
   bool skip(Session& session, Served& want);
   bool may_read(const Session& session, int rank) const;
+  static bool may_reassure(const Served& want);
   // Up to where the want can be served now; empty: not from where it stands.
   std::optional<std::uint64_t> limit(const Log& log, const Served& want) const;
 

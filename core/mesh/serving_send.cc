@@ -9,6 +9,16 @@ namespace marram::mesh {
 using wire::Begin;
 using wire::WantKind;
 
+namespace {
+
+constexpr Duration kTurnTold = std::chrono::seconds(2);  // a log that waits for its turn
+constexpr std::uint64_t kTurnShare =
+    5000;  // of the link's bytes a second, an UPTO a quarter second
+constexpr std::uint64_t kTurnsLeast = 4;
+constexpr std::uint64_t kTurnsMost = 64;
+
+}  // namespace
+
 void Serving::pump(TimePoint now, Actions& out) {
   for (auto i = upto_due_.begin(); i != upto_due_.end();) {
     if (i->second > now) {
@@ -373,21 +383,44 @@ void Serving::send_upto(Link& link, Served& want, TimePoint now, Actions& out) {
   told(want, want.sent, now);
 }
 
-void Serving::reassure(Link& link, const Reassurance& what, TimePoint now, Actions& out) {
+void Serving::reassure(Link& link, const std::function<bool(const Log&)>& comes, TimePoint now,
+                       Actions& out) {
   const auto session = sessions_.find(link.id());
-  if (session == sessions_.end()) return;
-  std::size_t said = 0;
+  if (session == sessions_.end() || link.pace().room() < wire::kFrameCredit) return;
   for (auto& [number, want] : session->second.wants) {
-    if (said == what.most || link.pace().window() < wire::kFrameCredit) return;
-    const bool waits = want.want.kind == WantKind::Main && want.answered &&
-                       want.told == want.sent && want.packed.empty();
     const Log* const log = logs_.at(want.log);
-    if (!waits || now - want.told_at < what.silent || log == nullptr) continue;
-    const auto upto = limit(*log, want);
-    const bool has = upto && *upto > want.sent && !want.blocked;  // its turn comes
-    if (!has && !what.comes(*log)) continue;
-    send_upto(link, want, now, out);
-    ++said;
+    if (!may_reassure(want) || log == nullptr || !comes(*log)) continue;
+    return send_upto(link, want, now, out);
+  }
+}
+
+// Within a large event nothing else of its log is said.
+bool Serving::may_reassure(const Served& want) {
+  return want.want.kind == WantKind::Main && want.answered && want.told == want.sent &&
+         want.packed.empty();
+}
+
+void Serving::tell_turns(Link& link, const std::vector<std::uint32_t>& waiting, TimePoint now,
+                         Actions& out) {
+  const auto found = sessions_.find(link.id());
+  if (found == sessions_.end()) return;
+  Session& session = found->second;
+  std::vector<Served*> silent;
+  const auto add = [&](std::uint64_t number) {
+    Served& want = session.wants.at(number);
+    if (may_reassure(want) && now - want.told_at >= kTurnTold) silent.push_back(&want);
+  };
+  for (const auto& [rank, number] : session.ready) add(number);
+  for (const std::uint32_t index : waiting) {
+    const auto number = session.by_log.find({index, WantKind::Main});
+    if (number != session.by_log.end()) add(number->second);
+  }
+  std::sort(silent.begin(), silent.end(),
+            [](const auto* a, const auto* b) { return a->told_at < b->told_at; });
+  const std::uint64_t most = std::clamp(link.pace().rate() / kTurnShare, kTurnsLeast, kTurnsMost);
+  for (std::size_t i = 0; i < std::min<std::size_t>(silent.size(), most); ++i) {
+    if (silent[i]->told_at == now || link.pace().window() < wire::kFrameCredit) continue;
+    send_upto(link, *silent[i], now, out);
   }
 }
 

@@ -42,7 +42,11 @@ void SimNode::start() {
   scheduled_.reset();
   mesh_ = std::make_unique<mesh::Mesh>(options_, store_.logs(), store_.mesh_records(),
                                        world_.now(index_));
-  for (const LogRecord& log : store_.logs()) ids_[log.no] = log.id;
+  for (const LogRecord& log : store_.logs()) {
+    ids_[log.no] = log.id;
+    // Some writes of before a crash come to the disk though nobody was told.
+    if (log.id.origin == id_of(index_) && log.first > 1) world_.note_trimmed(log.id, log.first);
+  }
   load_readers();
   mesh::Actions out;
   for (const auto& [id, interest] : readers_) {

@@ -316,6 +316,7 @@ void World::transmit(SimNode& from, mesh::SessionId session, wire::LinkFrame fra
     const auto* const data = std::get_if<wire::Data>(held.get());
     if (data != nullptr && over_.contains({session, data->want})) late += data->batch->size();
     if (is_last_part(*held) && over_.contains({session, std::get<wire::Part>(*held).want})) ++late;
+    note_heard(to, *held);
     note_needs(to, told);
     nodes_[to]->on_frame(session, std::move(*held));
     if (frames % kMemoryEvery == 0) check_memory(*nodes_[to]);
@@ -390,6 +391,21 @@ World::Told World::needs_told(const SimNode& from, const wire::LinkFrame& frame)
     for (const wire::AckEntry& entry : ack->logs) tell(entry.log);
   }
   return told;
+}
+
+// From then on its peers ask for it by name.
+void World::note_heard(std::size_t to, const wire::LinkFrame& frame) {
+  if (const auto* const have = std::get_if<wire::Have>(&frame)) {
+    for (const wire::HaveEntry& entry : have->logs) needs_heard(to, entry.log);
+  }
+  const auto* const state = std::get_if<wire::State>(&frame);
+  if (state == nullptr) return;
+  for (const wire::MapRecord& record : state->records) {
+    for (const wire::OpenLog& open : record.open) {
+      needs_heard(to, {record.node_id, open.epoch, open.stream});
+    }
+    for (const wire::CopyNote& copy : record.copies) needs_heard(to, copy.log);
+  }
 }
 
 void World::note_needs(std::size_t to, const Told& told) {

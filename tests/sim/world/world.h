@@ -134,6 +134,7 @@ class World {
   };
   Needs& needs_heard(std::size_t node, const LogId& log);
   Told needs_told(const SimNode& from, const wire::LinkFrame& frame);
+  void note_heard(std::size_t to, const wire::LinkFrame& frame);
   void note_needs(std::size_t to, const Told& told);
   void transmit(SimNode& from, mesh::SessionId session, wire::LinkFrame frame, std::size_t bytes);
   void close(mesh::SessionId session, std::size_t told, const Error& why);

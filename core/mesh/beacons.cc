@@ -1,6 +1,7 @@
 #include "core/mesh/beacons.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 namespace marram::mesh {
@@ -21,6 +22,9 @@ constexpr Duration kWaitMost = std::chrono::seconds(2);
 constexpr Duration kLasted = std::chrono::minutes(1);  // then a refusal is the first one
 // After a new link: until the map has told who can be reached over it.
 constexpr Duration kHold = std::chrono::milliseconds(1500);
+
+// "tcp://10.0.0.2:7400" without its port.
+std::string_view host_of(std::string_view address) { return address.substr(0, address.rfind(':')); }
 
 }  // namespace
 
@@ -45,7 +49,9 @@ void Beacons::on_heard(const wire::PeerRecord& peer, bool asks, TimePoint now) {
   Node& node = nodes_[peer.node_id];
   node.key = peer.key;
   const std::string& text = peer.addresses.front();
-  std::erase_if(node.addresses, [&](const Address& address) { return address.text == text; });
+  // One of each host: all ports of a stranger have one address's turn.
+  std::erase_if(node.addresses,
+                [&](const Address& known) { return host_of(known.text) == host_of(text); });
   node.addresses.insert(node.addresses.begin(), {text, now});
   if (node.addresses.size() > kAddressesMax) node.addresses.pop_back();
   news_.insert(peer.node_id);
@@ -94,11 +100,18 @@ void Beacons::on_tick(TimePoint now, const Others& others, Actions& out) {
   if (now >= send_at_) send(now, !others.linked, out);
   if (!nodes_.empty() && now >= expire_at_) expire(now);
   look(now, others, out);
-  for (auto& [id, node] : nodes_) {
-    if (node.until && now >= *node.until) back_off(node, now);
-  }
+  if (until_ && now >= *until_) give_up(now);
   if (dial_at_ && now >= *dial_at_) dial(now, others, out);
   if (!dial_at_) schedule(now);
+}
+
+// The dials that nobody answered for.
+void Beacons::give_up(TimePoint now) {
+  until_.reset();
+  for (auto& [id, node] : nodes_) {
+    if (node.until && now >= *node.until) back_off(node, now);
+    if (node.until) until_ = std::min(until_.value_or(*node.until), *node.until);
+  }
 }
 
 void Beacons::send(TimePoint now, bool asks, Actions& out) {
@@ -151,7 +164,8 @@ void Beacons::schedule(TimePoint now) {
   dial_at_ = std::max({now, *first, hold_until_}) + kWaitLeast + random(spread);
 }
 
-// A random one of those that are found and not reached meanwhile.
+// A random one of those that are found and not reached meanwhile, of those that came to nothing the
+// fewest times.
 void Beacons::dial(TimePoint now, const Others& others, Actions& out) {
   dial_at_.reset();
   std::vector<Nodes::iterator> ready;
@@ -159,6 +173,7 @@ void Beacons::dial(TimePoint now, const Others& others, Actions& out) {
     if (at->second.found && !at->second.until && at->second.next <= now) ready.push_back(at);
   }
   std::shuffle(ready.begin(), ready.end(), random_);
+  std::ranges::stable_sort(ready, {}, [](const auto& one) { return one->second.pause; });
   for (const auto& one : ready) {
     auto& [id, node] = *one;
     const std::string& address = node.addresses[random_() % node.addresses.size()].text;
@@ -168,6 +183,7 @@ void Beacons::dial(TimePoint now, const Others& others, Actions& out) {
       node.next = now + options_.redial_min;
     } else {
       node.until = now + options_.dial_max;
+      until_ = std::min(until_.value_or(*node.until), *node.until);
       node.dialled = address;
       out.push_back(Dial{address, node.key});
       return;
@@ -180,9 +196,7 @@ std::optional<TimePoint> Beacons::wake_at() const {
   TimePoint at = send_at_;
   if (dial_at_) at = std::min(at, *dial_at_);
   if (!nodes_.empty()) at = std::min(at, expire_at_);
-  for (const auto& [id, node] : nodes_) {
-    if (node.until) at = std::min(at, *node.until);
-  }
+  if (until_) at = std::min(at, *until_);
   return at;
 }
 

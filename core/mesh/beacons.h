@@ -71,7 +71,7 @@ class Beacons {
   };
   struct Node {
     std::string key;
-    std::vector<Address> addresses;  // heard of last first
+    std::vector<Address> addresses;  // heard of last first, one of each host
     bool found = false;              // and not reached when that was looked at
     std::optional<TimePoint> until;  // it is being dialled
     std::string dialled;             // there
@@ -88,6 +88,7 @@ class Beacons {
   void look(TimePoint now, const Others& others, Actions& out);
   void dial(TimePoint now, const Others& others, Actions& out);
   void back_off(Node& node, TimePoint now);
+  void give_up(TimePoint now);
   void schedule(TimePoint now);
   std::size_t dialling() const;
 
@@ -100,6 +101,7 @@ class Beacons {
   int sent_ = 0;  // of the first ones
   TimePoint hold_until_{};
   std::optional<TimePoint> dial_at_;
+  std::optional<TimePoint> until_;  // no dial is given up before
   TimePoint expire_at_{};
 };
 

@@ -286,12 +286,31 @@ TEST_CASE("a flood of beacons has its bound, and does not keep the real address 
   bool real = false;
   for (int i = 0; i < 300 && !real; ++i) {
     lan.hear("b", "tcp://10.0.0.2:1");
-    for (int port = 1; port < 3; ++port) lan.hear("b", "tcp://10.9.9.9:" + std::to_string(port));
+    for (int port = 1; port <= 20; ++port) {
+      lan.hear("b", "tcp://10.9.9.9:" + std::to_string(port));
+    }
     lan.run(1s);
     for (const Dial& dial : lan.dialled) real = real || dial.address == "tcp://10.0.0.2:1";
     lan.fail_all();
   }
   CHECK(real);
+}
+
+TEST_CASE("who was not tried yet has its turn before those that came to nothing") {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    CAPTURE(seed);
+    Lan lan({.dials_max = 1, .random_seed = seed});
+    for (int i = 0; i < 120; ++i) {
+      for (int dead = 0; dead < 20; ++dead) {
+        lan.hear("dead" + std::to_string(dead), "tcp://10.0.1." + std::to_string(dead) + ":1");
+      }
+      lan.run(500ms);
+      lan.fail_all();
+    }
+    lan.hear("new", "tcp://10.0.0.2:1");
+    while (lan.dialled.empty()) lan.run(100ms);
+    CHECK(lan.dialled[0].key == "new's key");
+  }
 }
 
 TEST_CASE("a node's own beacon, and one without an address, are passed over") {

@@ -83,6 +83,11 @@ void Beacons::on_failed(const std::string& address, TimePoint now) {
   }
 }
 
+bool Beacons::dials(const std::string& address) const {
+  return std::ranges::any_of(
+      nodes_, [&](const auto& one) { return one.second.until && one.second.dialled == address; });
+}
+
 void Beacons::back_off(Node& node, TimePoint now) {
   node.until.reset();
   node.pause = std::clamp(node.pause * 2, options_.redial_min, options_.redial_max);

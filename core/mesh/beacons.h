@@ -51,6 +51,8 @@ class Beacons {
   void on_down(const std::string& node_id, bool refused, TimePoint now);
   // A dial, of this or of another part, came to nothing.
   void on_failed(const std::string& address, TimePoint now);
+  // Whether it is being dialled because of a beacon.
+  bool dials(const std::string& address) const;
   void forget(const std::string& node_id) { nodes_.erase(node_id); }
 
   // What the other parts know.

@@ -100,6 +100,8 @@ void Mesh::on_session_down(SessionId session, const Error& why, Now now, Actions
   body_->close(session, why, now, out);
 }
 
+bool Mesh::dials(const std::string& address) const { return body_->membership.dials(address); }
+
 void Mesh::on_dial_failed(const std::string& address, bool refused, Now now, Actions&) {
   body_->dial_failed(address, refused, now);
 }

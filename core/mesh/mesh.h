@@ -71,6 +71,8 @@ class Mesh {
   void on_frame(SessionId session, wire::LinkFrame frame, Now now, Actions& out);
   // Bytes that are no frame, too large a frame, a broken connection.
   void on_session_down(SessionId session, const Error& why, Now now, Actions& out);
+  // Whether it is being dialled because of more than a beacon.
+  bool dials(const std::string& address) const;
   // `refused`: somebody is there, but will not have this node, or is not to be had.
   void on_dial_failed(const std::string& address, bool refused, Now now, Actions& out);
 

@@ -13,7 +13,9 @@ constexpr Duration kProbeFor = std::chrono::seconds(2);
 }  // namespace
 
 void Mesh::Body::session_up(const SessionInfo& session, Now now, Actions& out) {
-  if (session.dialled) membership.on_connected(session.address);
+  if (session.dialled && !beacons.dials(session.address)) {
+    membership.on_connected(session.address);
+  }
   if (const Link* const old = session.dialled ? dialled(session.address) : nullptr) {
     // It was dialled because the link was stuck, which is no longer so.
     if (!old->stuck()) {
@@ -166,7 +168,8 @@ void Mesh::Body::close(SessionId id, const Error& why, Now now, Actions& out) {
 }
 
 void Mesh::Body::dial_failed(const std::string& address, bool for_long, Now now) {
-  membership.on_failed(address, for_long, now.steady);
+  // What only a beacon named says nothing of the address that Membership knows.
+  if (membership.dials(address)) membership.on_failed(address, for_long, now.steady);
   beacons.on_failed(address, now.steady);
 }
 

@@ -344,6 +344,28 @@ TEST_CASE("who was only heard is told to nobody, and who is linked is as any oth
   CHECK(node.mesh->status().heard.empty());
 }
 
+TEST_CASE("what a beacon's dial comes to does not change what is known of that address") {
+  OneNode node({.beacon = true});
+  const SessionId first = node.greet("first");
+  node.say(first, wire::Peers{{at("b", "tcp://10.0.0.2:1")}});
+  node.mesh->on_beacon(at("b", "tcp://10.0.0.2:1"), false, node.now, node.out);
+  node.run(5s);
+  REQUIRE(node.dials().size() == 1);
+  CHECK_FALSE(node.mesh->dials("tcp://10.0.0.2:1"));
+  node.mesh->on_session_up({.id = 77, .dialled = true, .address = "tcp://10.0.0.2:1"}, node.now,
+                           node.out);
+  node.mesh->on_session_down(77, {Errc::Refused, "no"}, node.now, node.out);
+
+  node.out.clear();
+  node.mesh->on_session_down(first, {Errc::Unreachable, "gone"}, node.now, node.out);
+  node.tick();
+
+  REQUIRE(node.dials().size() == 1);
+  CHECK(node.dials()[0].address == "tcp://10.0.0.2:1");
+  CHECK(node.dials()[0].key == "b's key");
+  CHECK(node.mesh->dials("tcp://10.0.0.2:1"));
+}
+
 TEST_CASE("without links a heard node is dialled beside the seeds") {
   OneNode node({.seeds = {"tcp://seed:1"}, .beacon = true});
   node.mesh->on_beacon(at("b", "tcp://10.0.0.2:1"), false, node.now, node.out);

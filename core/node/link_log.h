@@ -3,7 +3,8 @@
 // A link that comes and goes all the time gets a few lines and then one each ten seconds, the
 // last of them true and with a count of what was passed over.  What else a peer can bring about
 // as often as it likes is one line a minute.  A dial that reaches nobody is a line an hour for each
-// address and cause: it may go on for days.
+// address and cause: it may go on for days.  What each kind keeps takes no room of another's: so
+// what strangers bring about silences no loss.
 //
 // Threads: one at a time.
 #pragma once
@@ -48,11 +49,15 @@ class LinkLog {
   void change(const mesh::Report& report, TimePoint now);
   void tell_change(const mesh::Report& report, std::uint64_t passed_over);
   void tell(const mesh::Report& report, TimePoint now);
-  std::optional<std::uint64_t> admit(const std::string& key, Duration pause, TimePoint now);
+  using Matters = std::map<std::string, Matter>;
+  static std::optional<std::uint64_t> admit(Matters& matters, const std::string& key,
+                                            Duration pause, TimePoint now);
 
   Log& log_;
   std::map<std::string, Changes> changes_;  // by peer
-  std::map<std::string, Matter> matters_;
+  Matters matters_;
+  Matters found_;      // by peer
+  Matters unreached_;  // by address and cause
   std::optional<TimePoint> wake_at_;
 };
 

@@ -279,7 +279,8 @@ void MeshPart::on_session_down(mesh::SessionId session, const Error& why) {
 }
 
 void MeshPart::on_dial_failed(const std::string& address, bool refused, const Error& why) {
-  if (!refused) link_log_.write_unreached(why, now().steady);
+  // What only a beacon named is of no use to say: anybody can name it.
+  if (!refused && mesh_->dials(address)) link_log_.write_unreached(why, now().steady);
   mesh_->on_dial_failed(address, refused, now(), news());
 }
 

@@ -216,6 +216,7 @@ TEST_CASE("floods, rubbish and lies on the LAN keep nobody from meeting") {
   const auto b = open_node(folder, "b", log, group.options({key_a}));
   wait_until([&] { return mesh_of(*a)["links"].size() == 1; });
   CHECK(mesh_of(*a)["links"][0]["peer"] == b->id());
+  CHECK(log.count("cannot reach") == 0);
 }
 
 TEST_CASE("a node whose beacon is off hears nobody, and says nothing of one") {

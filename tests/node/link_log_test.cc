@@ -98,6 +98,27 @@ TEST_CASE_FIXTURE(Fixture,
                                                  nobody.message + " not_logged=119"});
 }
 
+TEST_CASE_FIXTURE(Fixture, "neither addresses dialled in vain nor beacons silence a loss") {
+  for (int i = 0; i < 2000; ++i) {
+    const std::string n = std::to_string(i);
+    log.write_unreached({Errc::Unreachable, "mesh: cannot reach tcp://b:" + n}, kStart);
+    log.write({What::Found, "x" + n, "tcp://10.0.0.2:1"}, kStart);
+  }
+  (void)lines.next();
+  log.write({What::Lost, "b", "1..2 is lost"}, kStart);
+
+  CHECK(lines.next() == std::vector<std::string>{"1..2 is lost peer=b"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "who is found at ever other addresses has a line a minute") {
+  for (int port = 0; port < 100; ++port) {
+    log.write({What::Found, "b", "tcp://10.0.0.2:" + std::to_string(port)}, kStart);
+  }
+
+  CHECK(lines.next() ==
+        std::vector<std::string>{"found by the beacon peer=b address=tcp://10.0.0.2:0"});
+}
+
 TEST_CASE_FIXTURE(Fixture, "what is much too long is cut") {
   log.write({What::Refused, "b", std::string(4000, 'x')}, kStart);
 

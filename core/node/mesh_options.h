@@ -7,7 +7,7 @@
 
 namespace marram {
 
-// Neither `listen` nor `peers`: no mesh.
+// Neither `listen` nor `peers` nor `beacon`: no mesh.
 struct MeshNodeOptions {
   std::vector<std::string> listen;  // "tcp://0.0.0.0:7400" (port 0: any), "ipc://PATH"
   std::vector<std::string> peers;   // addresses to dial
@@ -26,7 +26,7 @@ struct MeshNodeOptions {
   // Names or IPv4 addresses; none: all that can multicast, but loopback.
   std::vector<std::string> beacon_interfaces;
 
-  bool on() const { return !listen.empty() || !peers.empty(); }
+  bool on() const { return !listen.empty() || !peers.empty() || beacon; }
   // Whether links are encrypted and peers proved by key.
   bool secure() const { return !key_file.empty() && !insecure; }
 };

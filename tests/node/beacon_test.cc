@@ -256,6 +256,8 @@ TEST_CASE("a beacon that can be of no use refuses the start") {
   mesh.beacon_interfaces = {"lo"};
   mesh.beacon_group = "239.1.1.1";
   CHECK(why(mesh).find("not a multicast address") != std::string::npos);
+  CHECK(why({.key_file = mesh.key_file, .beacon = true}).find("no tcp address") !=
+        std::string::npos);
 }
 
 TEST_SUITE_END();

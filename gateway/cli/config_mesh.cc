@@ -45,7 +45,7 @@ void check_carry(Section& section, const MeshNodeOptions& mesh, const Limits& li
   }
 }
 
-void check_beacon_keys(Section& section, const MeshNodeOptions& mesh) {
+void check_beacon_use(Section& section, const MeshNodeOptions& mesh) {
   // A wrong address of `listen` has been told already.
   for (const std::string& text : mesh.listen) {
     if (!wire::parse_address("mesh.listen", text)) return;
@@ -82,7 +82,7 @@ void read_mesh(Section section, NodeOptions& out) {
   }
   check_trust(section, mesh.trust);
   check_carry(section, mesh, out.limits);
-  check_beacon_keys(section, mesh);
+  check_beacon_use(section, mesh);
   section.finish();
 }
 

@@ -112,6 +112,7 @@ int list(const Options& options) {
                    {"node_id", id},
                    {"key", peer.key},
                    {"connected", up},
+                   {"heard", state == "heard"},
                    {"address", address},
                    {"trusted_by", peer.from}});
   }

@@ -70,6 +70,7 @@ TEST_CASE("peers are trusted, listed and revoked without a running node") {
   CHECK(all[0]["key"] == key);
   CHECK(all[0]["node_id"] == node_id_of_key(key));
   CHECK(all[0]["connected"] == false);
+  CHECK(all[0]["heard"] == false);
 
   CHECK(about(dir, {"peer", "revoke", "hub"}).code == 0);
   CHECK(nlohmann::json::parse(about(dir, {"peer", "ls", "--json"}).out).empty());

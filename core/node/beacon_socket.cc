@@ -206,7 +206,8 @@ Status BeaconSocket::bind() {
       ::bind(fd_, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0;
   if (ready) return {};
   return fail(errno == EADDRINUSE ? Errc::Busy : Errc::Io,
-              fmt::format("mesh: cannot hear beacons at {}: {}", options_.group, cause(errno)));
+              fmt::format("mesh: cannot hear beacons at {} (mesh.beacon_group): {}", options_.group,
+                          cause(errno)));
 }
 
 std::uint16_t BeaconSocket::port_at(std::uint32_t address) const {
@@ -366,7 +367,8 @@ std::optional<BeaconSocket::Heard> BeaconSocket::take(std::string_view datagram,
   return Heard{{std::move(id), key, {place}, {}}, (*beacon)->asks};
 }
 
-// Nodes of one machine are told of each; not ever new ones, which anybody can make up.
+// Nodes of one machine are told of each; not ever new ones, which anybody can make up.  A key may
+// have any sign but a single quote: what is pasted is a key, not what a stranger wrote into it.
 void BeaconSocket::refuse_stranger(const std::string& id, const std::string& key,
                                    const std::string& address) {
   if (strangers_.size() >= kStrangePlacesMax && !strangers_.contains(address)) strangers_.clear();
@@ -374,7 +376,7 @@ void BeaconSocket::refuse_stranger(const std::string& id, const std::string& key
   if (known.size() < kStrangersMax) known.insert(id);
   refusals_.add("untrusted", known.contains(id) ? id : address,
                 fmt::format("mesh: {} is heard on the LAN at {}; its key is not trusted (marram "
-                            "peer trust {})",
+                            "peer trust '{}')",
                             id, address, key),
                 now_);
 }

@@ -54,9 +54,10 @@ bool MeshDials::begin(Attempt& attempt) {
   }
   attempt.keys = keys_for(attempt.dial);
   if (attempt.keys.empty()) {
-    finish(attempt, "untrusted",
-           {Errc::Refused, fmt::format("mesh: the key of {} is not trusted (marram peer trust {})",
-                                       text, attempt.dial.key.empty() ? "KEY" : attempt.dial.key)});
+    finish(
+        attempt, "untrusted",
+        {Errc::Refused, fmt::format("mesh: the key of {} is not trusted (marram peer trust '{}')",
+                                    text, attempt.dial.key.empty() ? "KEY" : attempt.dial.key)});
     return false;
   }
   if (address->is_ipc() || is_numeric(address->host)) {
@@ -128,7 +129,7 @@ bool MeshDials::step(Attempt& attempt, TimePoint now) {
   if (state == Dialler::State::Refused) {
     finish(attempt, "refused_there",
            {Errc::Refused,
-            fmt::format("mesh: {} does not trust this node's key (there: marram peer trust {})",
+            fmt::format("mesh: {} does not trust this node's key (there: marram peer trust '{}')",
                         attempt.dial.address, options_.key.public_key)});
     return false;
   }

@@ -45,7 +45,7 @@ Status MeshSockets::open() {
                            if (testing_) return;
                            refusals_.add("untrusted", key + address,
                                          fmt::format("mesh: refused {} from {}: its key is not "
-                                                     "trusted (marram peer trust {})",
+                                                     "trusted (marram peer trust '{}')",
                                                      node_id_of_key(key), address, key),
                                          now_);
                          });

@@ -62,7 +62,7 @@ TEST_CASE("a stranger's key is refused: counted each time, logged once, with wha
 
   CHECK(a.ups.empty());
   CHECK(b.ups.empty());
-  const std::string what = "marram peer trust " + a.options.key.public_key;
+  const std::string what = "marram peer trust '" + a.options.key.public_key;
   CHECK(b.log.count(what) == 1);
   CHECK(a.refused("refused_there") == 3);
   CHECK(a.log.count(what) == 1);

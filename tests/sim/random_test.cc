@@ -243,8 +243,6 @@ TEST_CASE("a mesh that nodes and readers join and leave delivers all, without a 
             {.cuts = true, .crashes = true, .joins = true, .full = true});
 }
 
-// One seed in three hundred shows a reader that waits for what only a node has which nobody asks
-// any more, or something that is kept too long; README names it among the limits.
 TEST_CASE("a mesh that forgets history delivers all, without a gap") {
   run_seeds("a mesh that forgets history*", 100,
             {.cuts = true, .crashes = true, .full = true, .retain = 3s});

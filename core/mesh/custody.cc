@@ -116,7 +116,7 @@ void Custody::on_release(const std::string& peer, const wire::Release& release) 
   const auto found = holds_.find({peer, release.stream});
   if (found == holds_.end()) return;
   if (release.logs.empty()) {
-    for (const auto& [index, acked] : found->second.acked) dirty_.insert(index);
+    mark(found->second);
     ended_.insert(found->first);
     holds_.erase(found);
     return;
@@ -164,7 +164,7 @@ void Custody::on_peer_down(const std::string& peer, Now now) {
     hold.away = now.steady;
     hold.before = {};
     hold.changed = true;
-    for (const auto& [index, acked] : hold.acked) dirty_.insert(index);
+    mark(hold);
     hold.unasked.clear();
     hold.claimed.clear();
   }
@@ -174,7 +174,7 @@ void Custody::forget_peer(const std::string& peer) {
   here_.erase(peer);
   mute_.erase(peer);
   for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer;) {
-    for (const auto& [index, acked] : i->second.acked) dirty_.insert(index);
+    mark(i->second);
     ended_.insert(i->first);
     i = holds_.erase(i);
   }
@@ -271,9 +271,13 @@ std::optional<TimePoint> Custody::look_at(Unasked& unasked, TimePoint heard, Tim
   return std::max(ends, now + kLookAgain);
 }
 
+void Custody::mark(const Hold& hold) {
+  for (const auto& [index, acked] : hold.acked) dirty_.insert(index);
+}
+
 void Custody::mark_held(const std::string& peer) {
   for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer; ++i) {
-    for (const auto& [index, acked] : i->second.acked) dirty_.insert(index);
+    mark(i->second);
   }
 }
 

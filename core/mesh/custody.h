@@ -112,6 +112,8 @@ class Custody {
   void save(const Key& key, Hold& hold, Now now, Actions& out);
   void end_unasked(TimePoint now, const Sight& sight);
   std::optional<TimePoint> end_mute(TimePoint now, const Sight& sight);  // when to look again
+  // The needs of its logs may have changed.
+  void mark(const Hold& hold);
   void mark_held(const std::string& peer);
   void look_unasked_at(TimePoint at) { unasked_at_ = std::min(unasked_at_.value_or(at), at); }
   void end_claimed(TimePoint now);

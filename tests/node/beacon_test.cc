@@ -76,6 +76,16 @@ void wait_until(const std::function<bool()>& done) {
   }
 }
 
+// Node a runs, and trusts the key of b, which is still to come.
+struct OneOfTwo {
+  TempFolder folder;
+  Group group;
+  SharedLines log;
+  std::string key_a = key_of(folder, "a");
+  std::string key_b = key_of(folder, "b");
+  std::unique_ptr<Node> a = open_node(folder, "a", log, group.options({key_b}));
+};
+
 }  // namespace
 
 TEST_CASE("nodes without an address of each other meet, and again after a restart") {
@@ -191,48 +201,38 @@ TEST_CASE("a beacon is heard where it was when the interfaces cannot be listed f
 }
 
 TEST_CASE("floods, rubbish and lies on the LAN keep nobody from meeting") {
-  const TempFolder folder;
-  const Group group;
-  SharedLines log;
-  const std::string key_a = key_of(folder, "a");
-  const std::string key_b = key_of(folder, "b");
-  const auto a = open_node(folder, "a", log, group.options({key_b}));
+  OneOfTwo two;
 
-  group.say("");
-  group.say("no beacon");
-  group.say(std::string(2000, 'x'));
+  two.group.say("");
+  two.group.say("no beacon");
+  two.group.say(std::string(2000, 'x'));
   for (int port = 1; port < 200; ++port) {
-    group.say(wire::encode_beacon({key_b, static_cast<std::uint16_t>(port), true}));
-    group.say(wire::encode_beacon({make_curve_key().public_key, 7400, true}));
+    two.group.say(wire::encode_beacon({two.key_b, static_cast<std::uint16_t>(port), true}));
+    two.group.say(wire::encode_beacon({make_curve_key().public_key, 7400, true}));
   }
-  wait_until([&] { return mesh_of(*a)["beacon"]["refused"].contains("untrusted"); });
-  const auto refused = mesh_of(*a)["beacon"]["refused"];
+  wait_until([&] { return mesh_of(*two.a)["beacon"]["refused"].contains("untrusted"); });
+  const auto refused = mesh_of(*two.a)["beacon"]["refused"];
   CHECK(refused["malformed"] == 3);
-  CHECK(log.count("no beacon, from 127.0.0.1") == 1);
-  CHECK(log.count("its key is not trusted") <= 9);
-  CHECK(mesh_of(*a)["beacon"]["heard"].size() == 1);
+  CHECK(two.log.count("no beacon, from 127.0.0.1") == 1);
+  CHECK(two.log.count("its key is not trusted") <= 9);
+  CHECK(mesh_of(*two.a)["beacon"]["heard"].size() == 1);
 
-  const auto b = open_node(folder, "b", log, group.options({key_a}));
-  wait_until([&] { return mesh_of(*a)["links"].size() == 1; });
-  CHECK(mesh_of(*a)["links"][0]["peer"] == b->id());
-  CHECK(log.count("cannot reach") == 0);
+  const auto b = open_node(two.folder, "b", two.log, two.group.options({two.key_a}));
+  wait_until([&] { return mesh_of(*two.a)["links"].size() == 1; });
+  CHECK(mesh_of(*two.a)["links"][0]["peer"] == b->id());
+  CHECK(two.log.count("cannot reach") == 0);
 }
 
 TEST_CASE("a node whose beacon is off hears nobody, and says nothing of one") {
-  const TempFolder folder;
-  const Group group;
-  SharedLines log;
-  const std::string key_a = key_of(folder, "a");
-  const std::string key_b = key_of(folder, "b");
-  const auto a = open_node(folder, "a", log, group.options({key_b}));
-  MeshNodeOptions off = group.options({key_a});
+  OneOfTwo two;
+  MeshNodeOptions off = two.group.options({two.key_a});
   off.beacon = false;
-  const auto b = open_node(folder, "b", log, off);
-  group.say("rubbish");
+  const auto b = open_node(two.folder, "b", two.log, off);
+  two.group.say("rubbish");
 
-  wait_until([&] { return mesh_of(*a)["beacon"]["refused"].contains("malformed"); });
+  wait_until([&] { return mesh_of(*two.a)["beacon"]["refused"].contains("malformed"); });
 
-  CHECK(mesh_of(*a)["beacon"]["heard"].empty());
+  CHECK(mesh_of(*two.a)["beacon"]["heard"].empty());
   CHECK_FALSE(mesh_of(*b).contains("beacon"));
 }
 

@@ -91,7 +91,7 @@ TEST_CASE("pub waits for a route's delivery, and says what is pending") {
   route.signal(SIGTERM);
   route.wait();
   const Ran late = node.run(
-      {"pub", "-t", "b", "-m", "2", "-n", "3", "--wait", "delivered:cloud", "--timeout", "100ms"});
+      {"pub", "-t", "b", "-m", "2", "-n", "3", "--wait", "delivered:cloud", "--timeout", "5s"});
   const Ran never = node.run({"pub", "-t", "b", "-m", "x", "--wait", "replicated:1"});
 
   CHECK_MESSAGE(done.code == 0, done.err);

@@ -95,7 +95,7 @@ class Copies {
   std::string upstream_of(const Log& log) const;
   // When it said something of the log last; empty: nobody feeds it.
   std::optional<TimePoint> heard_of(const Log& log) const;
-  // Logs (index) of which the upstream has said of late that more may come.
+  // Logs (index) of which the upstream has said of late that more may come, or is in a large event.
   std::vector<std::uint32_t> take_waiting(TimePoint now);
   // Whether somebody has begun to hold it for this node.
   bool is_held(const Log& log) const;
@@ -211,7 +211,7 @@ class Copies {
   std::map<SessionId, Large> large_;
   std::map<SessionId, std::set<std::string>> held_;  // streams that the peer holds for this node
   std::map<std::uint32_t, TimePoint> again_;
-  std::map<std::uint32_t, TimePoint> waiting_;  // when the upstream said that more may come
+  std::map<std::uint32_t, TimePoint> waiting_;  // when it was heard that more may come
   std::set<std::uint32_t> acks_;
   Token next_token_ = 1;
   std::uint64_t duplicates_ = 0;

@@ -103,6 +103,7 @@ Status Copies::on_part(Link& link, const wire::Part& part, std::uint64_t bytes, 
   }
   const Found found = find(link, part.want);
   if (found.request == nullptr) return {};
+  if (found.request->kind == WantKind::Main) waiting_[found.log->index] = now.steady;
   auto& whole = found.request->part;
   found.request->heard = now.steady;
   if (part.offset == 0) whole = {{}, part.total, part.after, part.upto};

@@ -91,6 +91,42 @@ TEST_CASE("within a large event nothing else is said of its log") {
   CHECK(node.told(3) == 0);
 }
 
+TEST_CASE("who waits for a large event hears of it while it crosses the link before") {
+  const std::vector<LogId> ids{{"origin", "1-x", "alarms"}, {"origin", "1-x", "events"}};
+  OneNode node({}, {{.no = 1, .id = ids[0], .head = 3, .whole_from = 1},
+                    {.no = 2, .id = ids[1], .head = 3, .whole_from = 1}});
+  const SessionId origin = node.greet("origin");
+  const SessionId peer = node.greet("peer");
+  wire::MapRecord one = record("origin", 1, {{"node", 1}});
+  for (const LogId& id : ids)
+    one.open.push_back({id.epoch, id.stream, {}, Durability::Fsync, Priority::Normal});
+  node.say(origin, wire::State{{}, {one}});
+  node.say(peer, wire::State{{}, {record("peer", 1, {{"node", 1}, {"other", 1}})}});
+  for (const std::uint64_t want : {1, 3}) {
+    node.say(peer,
+             wire::Want{.number = want, .log = ids[want / 2], .all = true, .from = {.seq = 4}});
+  }
+  node.run(1s);
+  std::uint64_t asked = 0;
+  for (const wire::Want& want : node.said<wire::Want>(origin)) {
+    node.say(origin, wire::Upto{want.number, 3, 3});
+    if (want.log == ids[1]) asked = want.number;
+  }
+  node.out.clear();
+
+  for (std::uint64_t at = 0; at < 20; ++at) {
+    node.say(origin, wire::Part{asked, 3, 4, at * 1000, 100'000, std::string(1000, 'x')});
+    node.run(500ms);
+  }
+
+  const auto frames = node.said<wire::Upto>(peer);
+  const auto told = std::count_if(frames.begin(), frames.end(), [](const wire::Upto& upto) {
+    return upto.want == 3 && upto.upto == 3;
+  });
+  CHECK(told >= 4);
+  CHECK(told <= 6);
+}
+
 TEST_SUITE_END();
 
 }  // namespace

@@ -58,7 +58,6 @@ Status Custody::on_standing_want(const std::string& peer, const Log& log, std::u
     }
   }
   Hold& hold = holds_[key];
-  ended_.erase(key);
   std::uint64_t acked = std::max<std::uint64_t>(needed, 1) - 1;
   const auto place = hold.acked.find(log.index);
   // Only an ACK raises it: the main want may be far above a backfill.
@@ -197,6 +196,13 @@ void Custody::on_not_saved(const std::string& peer, const std::string& stream, T
   again_[{peer, stream}] = now + kLookAgain;
 }
 
+// Where one was not removed that this one follows, the store still has what it held.
+void Custody::let_others_go(const std::string& stream, Hold& hold) {
+  for (const auto& [index, log] : logs_.all()) {
+    if (log->id.stream == stream && log->record) hold.acked.emplace(index, HoldRecord::kReleased);
+  }
+}
+
 void Custody::save_again(TimePoint now) {
   std::erase_if(again_, [&](const auto& item) {
     if (now < item.second) return false;
@@ -205,6 +211,7 @@ void Custody::save_again(TimePoint now) {
       ended_.insert(item.first);
     } else {
       hold->second.changed = true;
+      let_others_go(hold->first.second, hold->second);
     }
     return true;
   });

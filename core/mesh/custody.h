@@ -108,6 +108,7 @@ class Custody {
   Duration stored_age(const Hold& hold, Now now) const;
   void follow_clock(Now now);
   void save_again(TimePoint now);
+  void let_others_go(const std::string& stream, Hold& hold);
   void end_old(TimePoint now, std::set<std::uint32_t>& dirty, Actions& out);
   void save(const Key& key, Hold& hold, Now now, Actions& out);
   void end_unasked(TimePoint now, const Sight& sight);

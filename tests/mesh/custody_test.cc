@@ -87,6 +87,28 @@ TEST_CASE("a hold that could not be written, or removed, is written or removed a
   CHECK_FALSE(node.custody.wake_at());
 }
 
+TEST_CASE("a hold that follows one which could not be removed lets go what that one held") {
+  Now now{TimePoint(1h), kToday};
+  Run node;
+  node.want();
+  node.flush(now);
+  bool is_new = false;
+  Log* const other = node.logs.add({"other", "1-x", "events"}, false, is_new);
+  node.logs.set_record(*other, {.no = 8, .id = other->id});
+
+  node.custody.on_release("peer", {"events", {}});
+  REQUIRE(node.custody.on_standing_want("peer", *other, 1));
+  node.flush(now);
+  REQUIRE(node.stored.size() == 1);
+  CHECK(node.stored[0].acked == std::map<std::uint32_t, std::uint64_t>{{8, 0}});
+
+  node.custody.on_not_saved("peer", "events", now.steady);
+  now.steady += 1s;
+  node.flush(now);
+  CHECK(node.stored[0].acked ==
+        std::map<std::uint32_t, std::uint64_t>{{7, HoldRecord::kReleased}, {8, 0}});
+}
+
 TEST_CASE("a hold outlives a clock that is not set at the start, and then is") {
   Now now{TimePoint(1h), kUnset};
   Run node({.clock_suspect = true});

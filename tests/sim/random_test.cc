@@ -190,10 +190,12 @@ void run_seeds(const char* test, std::uint64_t count, const Faults& faults) {
   const std::uint64_t seconds = number_from("MARRAM_SIM_SECONDS", 3600);
   const TimePoint end = Clock::system().now() + std::chrono::seconds(seconds);
   std::uint64_t failures = 0;
+  std::uint64_t copied = 0;
   for (std::uint64_t seed = first; seed < first + seeds && failures < 5; ++seed) {
     if (Clock::system().now() >= end) break;
     Schedule schedule(seed, faults);
     schedule.run();
+    copied += schedule.world().copied;
     if (!schedule.world().failed()) continue;
     ++failures;
     FAIL_CHECK(
@@ -201,6 +203,7 @@ void run_seeds(const char* test, std::uint64_t count, const Faults& faults) {
                     "marram_test_sim -tc='{}'",
                     schedule.world().failure(), seed, test));
   }
+  if (seeds >= 10) CHECK(copied > 0);
 }
 
 TEST_SUITE_BEGIN("sim/random");

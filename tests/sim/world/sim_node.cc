@@ -45,8 +45,10 @@ void SimNode::start() {
   for (const LogRecord& log : store_.logs()) {
     ids_[log.no] = log.id;
     // Some writes of before a crash come to the disk though nobody was told.
-    if (log.id.origin == id_of(index_) && log.first > 1) world_.note_trimmed(log.id, log.first);
+    if (log.id.origin == id_of(index_) && log.first > 1)
+      world_.note_trimmed(log.id, log.first, full_in_run_);
   }
+  full_in_run_ = full_;
   load_readers();
   mesh::Actions out;
   for (const auto& [id, interest] : readers_) {
@@ -172,7 +174,7 @@ void SimNode::on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap,
   world_.trace(fmt::format("{} trims {} below {}", id_of(index_), log, first));
   world_.expect(!owed, fmt::format("{} trims {}..{} of log {}, which somebody has not had",
                                    id_of(index_), gap.from, gap.to, log));
-  if (ids_[log].origin == id_of(index_)) world_.note_trimmed(ids_[log], first);
+  if (ids_[log].origin == id_of(index_)) world_.note_trimmed(ids_[log], first, full_in_run_);
   mesh_->on_trimmed(log, first, world_.now(index_), out_);
 }
 

@@ -45,6 +45,8 @@ class SimNode : private StoreListener, private Clock {
   void restore(const DiskImage& image) { store_.put(image); }
   void set_full(bool full) {
     was_full_ = was_full_ || full;
+    full_in_run_ = full_in_run_ || full;
+    full_ = full;
     store_.set_full(full);
   }
   void trim_now(Duration older_than);
@@ -127,6 +129,8 @@ class SimNode : private StoreListener, private Clock {
   std::vector<store::Command> queue_;
   bool committing_ = false;
   bool was_full_ = false;
+  bool full_ = false;
+  bool full_in_run_ = false;
   std::optional<TimePoint> scheduled_;
   std::uint64_t tends_ = 0;                           // the newest tend() that is to come
   mesh::Actions out_;                                 // from what the store says

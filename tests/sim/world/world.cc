@@ -344,8 +344,9 @@ void World::note_stored(const LogId& log, std::uint64_t seq, const std::string& 
   expect(false, fmt::format("{} {} names {} and {}", log.text(), seq, place->second, id));
 }
 
-void World::note_trimmed(const LogId& log, std::uint64_t first) {
+void World::note_trimmed(const LogId& log, std::uint64_t first, bool full) {
   Trim trim{now_, first, {}};
+  if (full) return trims_[log.text()].push_back(std::move(trim));
   const auto add = [&](const SimNode& node) { merge(trim.known, needs_heard(node.index(), log)); };
   for (const auto& node : nodes_) {
     if (SimNode::id_of(node->index()) == log.origin) add(*node);

@@ -96,9 +96,10 @@ class World {
 
   // --- for nodes ---
   void note_stored(const LogId& log, std::uint64_t seq, const std::string& id);
-  void note_trimmed(const LogId& log, std::uint64_t first);
+  // `full`: by a node whose disk is full, where history goes at once, unless it is owed.
+  void note_trimmed(const LogId& log, std::uint64_t first, bool full);
   // Up to where the origin had trimmed the log before a reader was made at that node then, or
-  // before word of what it needs had come from there to the origin.
+  // before word of what it needs had come from there to the origin, or for lack of room.
   std::uint64_t trimmed_by(const LogId& log, std::size_t node, TimePoint made) const;
   void note_published(const std::string& id, const LogId& log, std::uint64_t seq);
   void dial(SimNode& from, const mesh::Dial& dial);

@@ -15,6 +15,7 @@ namespace {
 
 constexpr Duration kRetryEvery = std::chrono::seconds(1);
 constexpr Duration kRetainEvery = std::chrono::seconds(1);
+constexpr Duration kSaidEvery = std::chrono::minutes(1);
 constexpr Duration kCheckEvery = std::chrono::seconds(10);
 constexpr Duration kIdleBeforeCheckpoint = std::chrono::milliseconds(20);
 constexpr std::uint64_t kWalBytes = 32 << 20;
@@ -46,7 +47,13 @@ Status Committer::open() {
   if (options_.vfs.empty()) {
     if (auto status = make_private_file(options_.data_dir / "marram.db"); !status) return status;
   }
-  if (auto status = open_database(); !status) return status;
+  auto opened = open_database();
+  if (!opened && opened.error().code == Errc::Full) {
+    disk_.on_full(clock_.now());  // the ballast may be all it takes
+    opened = open_database();
+  }
+  if (!opened) return opened;
+  disk_.look();
   node_id_ = database_->logs().node_id();
   for (const auto& [no, log] : database_->logs().all()) told_[no] = log.record.head;
   board_.update([&](StoreStatus& status) {
@@ -90,7 +97,9 @@ Status Committer::open_as_it_is() {
   const std::uint64_t spare =
       database_->wal().file_bytes() +
       (disk_.free_bytes() > disk_.reserve_bytes() ? disk_.free_bytes() - disk_.reserve_bytes() : 0);
-  auto status = database_->wal().fill(std::min({kWalBytes, options_.max_bytes / 8, spare / 4}));
+  const std::uint64_t wal_bytes = std::min({kWalBytes, options_.max_bytes / 8, spare / 4});
+  disk_.keep_for_wal(wal_bytes);
+  auto status = database_->wal().fill(wal_bytes);
   // On a full disk the log stays as it is: what is stored can be read and handed on.
   if (!status && status.error().code == Errc::Full) status = {};
   if (status) status = database_->room().measure();
@@ -113,9 +122,10 @@ Status Committer::repair(const Error& damage) {
 }
 
 // After a failed sync the kernel may hold pages that the disk does not: all are
-// brought home and looked at before anything is accepted on top.
+// brought home and looked at before anything is accepted on top.  Where only room was missing
+// nothing is in doubt.
 Status Committer::reopen() {
-  if (auto status = open_database(); !status) return status;
+  if (auto status = open_database(); !status || !suspect_) return status;
   auto status = database_->wal().restart();
   if (status && database_->wal().has_pages()) {
     return fail(Errc::Busy,
@@ -138,22 +148,28 @@ bool Committer::ensure_open() {
   if (auto status = reopen(); !status) {
     database_.reset();
     failure_ = status.error();
+    suspect_ = suspect_ || failure_->code != Errc::Full;
+    if (failure_->code == Errc::Full) disk_.on_full(now);
     board_.update([&](StoreStatus& shown) { shown.failure = failure_->message; });
     return false;
   }
   failure_.reset();
+  suspect_ = false;
   board_.update([&](StoreStatus& status) {
     status.failure.clear();
     status.dropped = database_->gaps().dropped();
   });
-  log_.info("store", "the database is open again, with a new epoch");
+  if (said_failure_) log_.info("store", "the database is open again, with a new epoch");
   tell_unknown();
   return true;
 }
 
 void Committer::give_up(const Error& error) {
-  log_.error("store", error.message);
-  if (error.code == Errc::Full) disk_.on_full(clock_.now());
+  const bool full = error.code == Errc::Full;
+  said_failure_ = !full || say_full(error);
+  if (!full) log_.error("store", error.message);
+  if (full) disk_.on_full(clock_.now());
+  suspect_ = suspect_ || !full;
   for (const LogState* const log : database_->logs().end_epoch()) {
     ended_.push_back(log->record.no);
   }
@@ -245,6 +261,7 @@ void Committer::run(std::span<Command> commands) {
   for (const std::uint32_t no : group.forgotten()) told_.erase(no);
   if (group.has_events()) moves_.on_events_committed(now);
   tell_opened();
+  if (group.full()) say_full(*group.full());
   show(group, group.on_disk() || with_moves, now - begun);
   finish(group, with_moves);
 }
@@ -293,7 +310,17 @@ void Committer::tell_opened() {
   }
 }
 
+// Publishers are told each time.
+bool Committer::say_full(const Error& error) {
+  const TimePoint now = clock_.now();
+  if (said_full_ && now < *said_full_ + kSaidEvery) return false;
+  said_full_ = now;
+  log_.error("store", error.message);
+  return true;
+}
+
 void Committer::show(const Group& group, bool on_disk, Duration took) {
+  if (group.has_events()) full_ = group.full().has_value();
   board_.update([&](StoreStatus& status) {
     if (on_disk) {
       ++status.commits;
@@ -301,7 +328,7 @@ void Committer::show(const Group& group, bool on_disk, Duration took) {
     }
     status.appended += group.stored();
     status.refused_full += group.refused();
-    if (group.has_events()) status.full = group.full();
+    status.full = full_;
     status.bytes = database_->room().used_bytes();
     for (const std::uint32_t no : group.forgotten()) Board::erase(status, no);
     if (database_->retention().has_trims()) status.dropped = database_->gaps().dropped();
@@ -347,9 +374,11 @@ Status Committer::retain(TimePoint now) {
   retain_at_ = *more ? now : now + kRetainEvery;
   tell_trims();
   disk_.refresh(now);
+  database_->room().set_wal_growth(0);
   if (auto status = database_->room().measure(); !status) return status;
+  full_ = full_ && database_->room().left() == 0;
   board_.update([&](StoreStatus& status) {
-    if (database_->room().left() > 0) status.full = false;
+    status.full = full_;
     status.bytes = database_->room().used_bytes();
     status.dropped = database_->gaps().dropped();
     for (const LogState* const log : database_->logs().saved()) Board::put(status, log->record);
@@ -359,7 +388,12 @@ Status Committer::retain(TimePoint now) {
 
 Status Committer::checkpoint(bool rested) {
   if (!database_->wal().is_long() && !(rested && database_->wal().has_pages())) return {};
-  return database_->wal().checkpoint();
+  auto status = database_->wal().checkpoint();
+  if (status || status.error().code != Errc::Full) return status;
+  // It stays in the log, and can be read there.
+  say_full(status.error());
+  disk_.on_full(clock_.now());
+  return {};
 }
 
 std::optional<Duration> Committer::next_tend(TimePoint now) const {
@@ -368,7 +402,7 @@ std::optional<Duration> Committer::next_tend(TimePoint now) const {
     const Duration wait = std::max(Duration(0), when - now);
     next = std::min(next.value_or(wait), wait);
   };
-  if (database_->retention().has_rules() || disk_.low()) at_latest(retain_at_);
+  if (database_->retention().has_rules() || disk_.low() || full_) at_latest(retain_at_);
   if (!moves_.empty()) at_latest(moves_.due_at());
   if (database_->wal().has_pages() && now < busy_until_) at_latest(busy_until_);
   return next;

@@ -90,6 +90,7 @@ class Committer {
   void tell_unknown(const LogState& log, std::uint64_t known);
   void tell_gone();
   void tell_trims();
+  bool say_full(const Error& error);  // whether it did: once in a while
   void show(const Group& group, bool on_disk, Duration took);
   Status retain(TimePoint now);
   Status checkpoint(bool rested);
@@ -105,12 +106,16 @@ class Committer {
   std::unique_ptr<Database> database_;
   std::string node_id_;
   std::optional<Error> failure_;
+  bool suspect_ = false;       // of what the disk has, since a write or sync failed
+  bool said_failure_ = false;  // in the log
+  bool full_ = false;          // something was refused for lack of room
   TimePoint retry_at_{};
   MoveQueue moves_;
   std::vector<Pin> pins_;
   TimePoint busy_until_{};  // no checkpoint for idleness before
   TimePoint retain_at_{};
   TimePoint check_at_{};
+  std::optional<TimePoint> said_full_;           // in the log
   std::map<std::uint32_t, std::uint64_t> told_;  // head of each log, as told to the listener
   std::vector<std::uint32_t> ended_;             // were open when the disk failed
 };

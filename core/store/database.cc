@@ -157,6 +157,8 @@ Status Database::commit() {
 void Database::set_time(WallTime now) { recorded_ = std::max(now, recorded_ + Duration(1)); }
 
 Status Database::make_room(std::uint64_t bytes) {
+  const std::uint64_t wal = wal_->used_bytes() + bytes;
+  room_.set_wal_growth(wal - std::min(wal, room_.disk().wal_bytes_max()));
   if (auto status = room_.measure(); !status) return status;
   const std::uint64_t wanted = bytes + std::min(kSlackMax, room_.max_bytes() / 16);
   // A little more than is written, so that a full store is ahead of its publishers;
@@ -198,23 +200,23 @@ Result<bool> Database::admit(const CopyWrite& write) {
 }
 
 Error Database::full_error(std::size_t stream) {
-  const DiskSpace& disk = room_.disk();
-  if (disk.low()) {
-    return {Errc::Full,
-            fmt::format("store: full: the disk has {} free, and store.reserve_free "
-                        "keeps {} (free some disk space)",
-                        bytes_text(disk.free_bytes()), bytes_text(disk.reserve_bytes()))};
-  }
   std::string holder;
   for (const auto& [no, log] : logs_.all()) {
     if (holder.empty()) holder = holds_.slowest(log, recorded_);
+  }
+  if (!holder.empty()) holder = fmt::format(", and \"{}\" has not had them", holder);
+  if (room_.disk_is_less()) {
+    const DiskSpace& disk = room_.disk();
+    return {Errc::Full,
+            fmt::format("store: full: the disk has {} free, of which store.reserve_free and the "
+                        "write-ahead log keep {}{} (free some disk space)",
+                        bytes_text(disk.free_bytes()), bytes_text(disk.kept_bytes()), holder)};
   }
   return {Errc::Full,
           fmt::format("store: full for stream \"{}\": {} of {} are used{} (raise "
                       "store.max_bytes, or give the stream on_full = \"drop-oldest\")",
                       options_.streams.streams()[stream].name, bytes_text(room_.used_bytes()),
-                      bytes_text(room_.max_bytes()),
-                      holder.empty() ? "" : fmt::format(", and \"{}\" has not had them", holder))};
+                      bytes_text(room_.max_bytes()), holder)};
 }
 
 Status Database::append(EventView& event, std::size_t stream) {

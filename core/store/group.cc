@@ -14,6 +14,12 @@ Error as_answer(const Error& error) {
   return {error.code == Errc::Full ? Errc::Full : Errc::Io, error.message};
 }
 
+bool is_of_holds(const Command& command) {
+  return std::holds_alternative<PutHoldCommand>(command) ||
+         std::holds_alternative<RemoveHoldCommand>(command) ||
+         std::holds_alternative<SetPinsCommand>(command);
+}
+
 void refuse_events(SubmitCommand& command, const Error& error) {
   for (EventView& event : command.batch->events()) {
     event.position = Position();
@@ -85,11 +91,18 @@ void Group::plan(const CopyWrite& write) {
   }
 }
 
+// What events are held for comes first: no room is made by those that are asked for just now.
 Status Group::apply() {
+  if (auto status = apply_all(true); !status) return status;
   if (bytes_ != 0) {
     if (auto status = database_.make_room(bytes_); !status) return status;
   }
+  return apply_all(false);
+}
+
+Status Group::apply_all(bool holds) {
   for (std::size_t i = 0; i < commands_.size(); ++i) {
+    if (is_of_holds(commands_[i]) != holds) continue;
     if (auto status = apply(commands_[i], answers_[i]); !status) return status;
   }
   return {};
@@ -135,8 +148,7 @@ Status Group::apply(SubmitCommand& command, Answer& answer) {
       continue;
     }
     ++refused_;
-    full_ = true;
-    if (!full) full = database_.full_error(stream);
+    if (!full) full_ = full = database_.full_error(stream);
     answer.refusals.resize(events.size());
     answer.refusals[i] = tl::unexpected(*full);
   }
@@ -167,9 +179,8 @@ Status Group::apply(WriteCopyCommand& command, Answer& answer) {
   const auto admitted = database_.admit(write);
   if (!admitted) return tl::unexpected(admitted.error());
   if (!*admitted) {
-    full_ = true;
-    answer.status =
-        tl::unexpected(database_.full_error(database_.logs().stream_index(write.log.stream)));
+    full_ = database_.full_error(database_.logs().stream_index(write.log.stream));
+    answer.status = tl::unexpected(*full_);
     return {};
   }
   answer.changed = std::make_unique<Changed>();

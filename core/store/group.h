@@ -30,7 +30,7 @@ class Group {
   std::uint64_t stored() const { return stored_; }
   std::uint64_t refused() const { return refused_; }
   const std::vector<std::uint32_t>& forgotten() const { return forgotten_; }  // logs
-  bool full() const { return full_; }  // something was refused for lack of room
+  const std::optional<Error>& full() const { return full_; }  // why something was refused
 
   // Instead, when the transaction failed: nothing is acknowledged.
   static void refuse(std::span<Command> commands, const Error& error);
@@ -53,6 +53,7 @@ class Group {
   void plan(const EventView& event);
   void plan(const CopyWrite& write);
   void plan_on_disk(CommitKind kind);
+  Status apply_all(bool holds);
   Status apply(Command& command, Answer& answer);
   Status apply(SubmitCommand& command, Answer& answer);
   Status apply(WriteCopyCommand& command, Answer& answer);
@@ -81,7 +82,7 @@ class Group {
   std::uint64_t bytes_ = 0;             // of events for the disk
   std::uint64_t stored_ = 0;
   std::uint64_t refused_ = 0;
-  bool full_ = false;
+  std::optional<Error> full_;
   bool on_disk_ = false;
   CommitKind kind_ = CommitKind::NoSync;
 };

@@ -41,8 +41,11 @@ Status Room::measure() {
   const auto free_pages = number(free_pages_);
   if (!free_pages) return tl::unexpected(free_pages.error());
   const std::uint64_t used = *pages - *free_pages;
-  std::uint64_t most = max_bytes_ / kPageBytes;
-  if (disk_.low()) most = std::min(most, *pages);
+  const std::uint64_t place = disk_.database_bytes_max();
+  const std::uint64_t on_disk =
+      std::max(*pages, (place - std::min(place, wal_growth_)) / kPageBytes);
+  disk_is_less_ = on_disk < max_bytes_ / kPageBytes;
+  const std::uint64_t most = std::min(on_disk, max_bytes_ / kPageBytes);
   used_ = used * kPageBytes;
   left_ = most > used + kPagesKept ? (most - used - kPagesKept) * kPageBytes : 0;
   return {};

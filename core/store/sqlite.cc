@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+
 namespace marram::store {
 
 namespace {
@@ -33,15 +35,21 @@ Errc errc(int code) {
   }
 }
 
+// SQLite calls a disk full by ENOSPC on a write alone.  A sync that fails leaves more in doubt.
+bool is_full(int code, int os_error) {
+  const bool writes = code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_SHMSIZE;
+  return writes && (os_error == ENOSPC || os_error == EDQUOT);
+}
+
 Error make_error(int code, sqlite3* handle, std::string_view doing, std::string_view path) {
-  std::string_view hint = "; see the disk and its file system";
-  if (errc(code) == Errc::Full) hint = "; free some disk space";
-  if (errc(code) == Errc::Corrupt) hint = "; it is repaired at the next start";
   const int os_error = handle == nullptr ? 0 : sqlite3_system_errno(handle);
-  return {errc(code),
-          fmt::format("store: cannot {} {}: {} (sqlite code {}, errno {}{})", doing, path,
-                      handle == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(handle), code,
-                      os_error, hint)};
+  const Errc kind = is_full(code, os_error) ? Errc::Full : errc(code);
+  std::string_view hint = "; see the disk and its file system";
+  if (kind == Errc::Full) hint = "; free some disk space";
+  if (kind == Errc::Corrupt) hint = "; it is repaired at the next start";
+  return {kind, fmt::format("store: cannot {} {}: {} (sqlite code {}, errno {}{})", doing, path,
+                            handle == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(handle), code,
+                            os_error, hint)};
 }
 
 }  // namespace

@@ -11,7 +11,8 @@ namespace {
 
 constexpr int kPagesLong = 2000;
 constexpr int kPagesLongLeast = 64;
-constexpr std::size_t kChunk = 256 << 10;
+constexpr std::uint64_t kFilled = 1 << 20;
+constexpr std::size_t kChunk = 64 << 10;  // SQLite's unix VFS takes less than 128 KiB at once
 
 sqlite3_file* wal_file(sqlite3* handle) {
   sqlite3_file* file = nullptr;
@@ -53,6 +54,7 @@ Status Wal::checkpoint(int mode) {
   // Readers in the way are no failure; what they need stays until the next time.
   const int primary = code & 0xFF;
   if (code != SQLITE_OK && primary != SQLITE_BUSY && primary != SQLITE_LOCKED) {
+    next_ = pages_ + kPagesLongLeast;
     return tl::unexpected(connection_.error("checkpoint"));
   }
   pages_ = std::max(in_log, 0);
@@ -61,14 +63,15 @@ Status Wal::checkpoint(int mode) {
   return {};
 }
 
-Status Wal::fill(std::uint64_t bytes) {
+Status Wal::fill(std::uint64_t most) {
   // Half of the file: the other half is for what comes while a reader is in the way.
-  const auto half = static_cast<int>(std::min<std::uint64_t>(bytes / kPageBytes / 2, kPagesLong));
+  const auto half = static_cast<int>(std::min<std::uint64_t>(most / kPageBytes / 2, kPagesLong));
   long_ = std::max(half, kPagesLongLeast);
   next_ = long_;
   // A long reader of another program has made it grow: it gets its size back.
+  const std::uint64_t bytes = std::min(most, kFilled);
   const std::uint64_t there = file_bytes();
-  if (there >= bytes && there <= 4 * bytes) return checkpoint();
+  if (there >= bytes && there <= 4 * most) return checkpoint();
   if (auto status = checkpoint(SQLITE_CHECKPOINT_TRUNCATE); !status) return status;
   sqlite3_file* const file = wal_file(connection_.handle());
   sqlite3_int64 size = 0;
@@ -93,6 +96,11 @@ std::uint64_t Wal::file_bytes() const {
   sqlite3_int64 size = 0;
   if (file == nullptr || file->pMethods->xFileSize(file, &size) != SQLITE_OK) return 0;
   return static_cast<std::uint64_t>(size);
+}
+
+std::uint64_t Wal::used_bytes() const {
+  constexpr std::uint64_t kFrameHeader = 24;
+  return has_pages() ? static_cast<std::uint64_t>(pages_) * (kPageBytes + kFrameHeader) : 0;
 }
 
 }  // namespace marram::store

@@ -1,8 +1,8 @@
 // The write-ahead log: how long it gets, and when it is brought home.
 //
-// A commit into a file that grows takes twice as long as into blocks that exist,
-// so the file is filled with zeros once.  Checkpoints are PASSIVE and made by the
-// writer only, when it has nothing better to do or the log has grown long.
+// Its first blocks are there from the start, filled with zeros: on a disk that others have filled
+// up, cursors can be written still.  Checkpoints are PASSIVE and made by the writer only, when it
+// has nothing better to do or the log has grown long.
 #pragma once
 
 #include <cstdint>
@@ -19,19 +19,22 @@ class Wal {
   Wal(const Wal&) = delete;
   Wal& operator=(const Wal&) = delete;
 
-  // Checkpoints all, and makes the file `bytes` long where it is shorter.  Not an
-  // error: a reader of another process is in the way, or the disk is too full.
-  Status fill(std::uint64_t bytes);
+  // Checkpoints all, and fills the file's beginning where it is not there yet.  It gets `most`
+  // bytes long by itself, longer while a reader is in the way.  Not an error: a reader of another
+  // process is in the way.
+  Status fill(std::uint64_t most);
 
   // After each commit.
   bool is_long() const;
   bool has_pages() const { return pages_ > done_; }
-  // Writes what it can into the database.  Errors: Io, Full, Corrupt
+  // Writes what it can into the database.  Errors: Io, Corrupt; Full: the log keeps it
   Status checkpoint();
   // Waits for readers, and makes the next commit begin the file anew.
   Status restart();
 
   std::uint64_t file_bytes() const;
+  // Of them what is not in the database yet.
+  std::uint64_t used_bytes() const;
 
  private:
   static int on_commit(void* self, sqlite3* handle, const char* database, int pages);

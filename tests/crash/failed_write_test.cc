@@ -110,6 +110,7 @@ TEST_CASE("on a disk that is full to the last byte nothing acknowledged is lost"
   };
   {
     CommitterFixture store(options_on("full", directory));
+    store.put_consumer("c", {{"#", {}}});  // without it, all is history that makes room
     for (int i = 0; i < 5; ++i) CHECK(submit(store));
     disk.set_full(true);
     int refused = 0;
@@ -137,6 +138,29 @@ TEST_CASE("on a disk that is full to the last byte nothing acknowledged is lost"
   }
   CHECK(acknowledged.empty());
   CHECK(found > 50);
+}
+
+TEST_CASE("a disk that stays full says so once a minute, and what is stored can be read") {
+  TempDir directory;
+  MemoryDisk disk("stays", 1);
+  ErrorLog errors;
+  CommitterFixture store(options_on("stays", directory), errors);
+  const auto consumer = store.put_consumer("c", {{"#", {}}});
+  for (int i = 0; i < 5; ++i) REQUIRE(store.submit(10, "a", 1000).results.empty());
+  disk.set_full(true);
+
+  for (std::uint64_t upto = 0; upto < 50; ++upto) {
+    store.submit(10, "a", 1000);
+    store.move(consumer, 1, upto);
+    store.rest(std::chrono::seconds(1));
+    CHECK(store.read({.log = 1, .after = upto, .filters = {}})->batch->size() >= 50 - upto);
+  }
+
+  CHECK(errors.all.size() == 1);
+  disk.set_full(false);
+  store.rest(std::chrono::seconds(2));
+  CHECK(store.submit(10, "a", 1000).results.empty());
+  CHECK_FALSE(store.board.status().full);
 }
 
 TEST_CASE("a disk that fails again and again is opened once a second") {

@@ -25,11 +25,19 @@ class ManualClock : public Clock {
   Duration passed_{0};
 };
 
+class ErrorLog : public Log {
+ public:
+  void write(LogLevel level, std::string_view, std::string_view message, LogFields) override {
+    if (level == LogLevel::Error) all.emplace_back(message);
+  }
+  std::vector<std::string> all;
+};
+
 class CommitterFixture {
  public:
-  explicit CommitterFixture(StoreOptions with) : options(std::move(with)) {
+  explicit CommitterFixture(StoreOptions with, Log& log = Log::none()) : options(std::move(with)) {
     MARRAM_ASSERT(store::make_directory(options.data_dir).has_value(), "data_dir can be made");
-    committer = std::make_unique<store::Committer>(options, listener, Log::none(), clock, board);
+    committer = std::make_unique<store::Committer>(options, listener, log, clock, board);
     opened = committer->open();
   }
 

@@ -10,6 +10,8 @@ TEST_SUITE_BEGIN("store/full");
 
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr std::uint64_t kMaxBytes = 4 << 20;
 
 StoreOptions small_in(const TempDir& directory, std::vector<StreamOptions> streams = {}) {
@@ -57,6 +59,50 @@ TEST_CASE("a full stream refuses the new event and keeps the old ones") {
   CHECK(store.board.status().full);
   CHECK(store.board.status().refused_full > 0);
   CHECK(store.board.status().bytes <= kMaxBytes);
+}
+
+TEST_CASE("a full store says so in the log, once a minute") {
+  TempDir directory;
+  ErrorLog errors;
+  CommitterFixture store(small_in(directory), errors);
+  store.put_consumer("backup", {{"#", {}}});
+
+  fill(store, "a");
+  store.submit(1, "a", 1000);
+  REQUIRE(errors.all.size() == 1);
+  CHECK(errors.all[0].find("store: full for stream") == 0);
+
+  store.rest(59s);
+  store.submit(1, "a", 1000);
+  CHECK(errors.all.size() == 1);
+  store.rest(1s);
+  store.submit(1, "a", 1000);
+  CHECK(errors.all.size() == 2);
+}
+
+TEST_CASE("no room is made by what somebody asks for in the same moment") {
+  TempDir directory;
+  CommitterFixture store(small_in(directory));
+  const auto consumer = store.put_consumer("backup", {{"#", {}}});
+  const std::size_t stored = fill(store, "a");
+  store.move(consumer, 1, stored);
+  auto inbox = std::make_shared<Inbox>();
+  auto batch = std::make_unique<EventBatch>();
+  UuidMaker ids;
+  const std::string payload(1000, 'x');
+  EventView event;
+  event.topic = "a";
+  event.payload = payload;
+  batch->add(event, store.clock.wall(), ids);
+  std::vector<store::Command> both;
+  both.emplace_back(store::SubmitCommand{std::move(batch), inbox, 0});
+  both.emplace_back(store::PutHoldCommand{{"peer", "events", store.clock.wall(), {{1, 0}}},
+                                          [](const Status& status) { CHECK(status); }});
+
+  store.committer->run(both);
+
+  CHECK(store.log(1).first == 1);
+  CHECK(store.log(1).head == stored);
 }
 
 TEST_CASE("a small event does not overtake a larger one before it that was refused") {

@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "tests/store/committer_fixture.h"
 #include "tests/store/store_fixture.h"
 
 namespace marram::test {
@@ -13,6 +14,8 @@ namespace marram::test {
 TEST_SUITE_BEGIN("store/small_disk");
 
 namespace {
+
+using namespace std::chrono_literals;
 
 class SmallDisk {
  public:
@@ -134,6 +137,72 @@ TEST_CASE("a start on a full disk: what is stored can be read, and new events ar
     again = store.submit(events).results.empty();
   }
   CHECK(again);
+}
+
+// The disk is asked five times a second; here no time passes at all.
+TEST_CASE("a fast publisher leaves free what is to be left free") {
+  SmallDisk disk;
+  if (!disk.mounted()) {
+    MESSAGE("skipped: this user may not mount a tmpfs");
+    return;
+  }
+  auto options = options_in(disk.directory());
+  options.max_bytes = std::uint64_t{1} << 30;
+  options.reserve_free_share = 0.1;
+  CommitterFixture store(options);
+  REQUIRE(store.opened);
+  store.put_consumer("c", {{"#", {}}});
+
+  std::uint64_t stored = 0;
+  std::string why;
+  for (int i = 0; i < 100'000 && why.empty(); ++i) {
+    const auto answer = store.submit(1, "a", 2000);
+    store.committer->tend(false);
+    if (answer.results.empty()) ++stored;
+    if (!answer.results.empty()) why = answer.results[0].error().message;
+  }
+  store.rest(100ms);
+
+  CHECK_MESSAGE(why.find("reserve_free") != std::string::npos, why);
+  CHECK(stored > 1000);
+  CHECK(std::filesystem::space(disk.directory().path()).available > 1'000'000);
+  CHECK(store.board.status().failure.empty());
+  CHECK(store.log(1).open);
+  CHECK(store.log(1).head == stored);
+}
+
+// They wait in the write-ahead log, and the database has no room for them.
+TEST_CASE("events for which others left no room are read, and brought home when there is") {
+  SmallDisk disk;
+  if (!disk.mounted()) {
+    MESSAGE("skipped: this user may not mount a tmpfs");
+    return;
+  }
+  auto options = options_in(disk.directory());
+  options.max_bytes = std::uint64_t{1} << 30;
+  options.reserve_free_share = 0;
+  CommitterFixture store(options);
+  REQUIRE(store.opened);
+  const auto consumer = store.put_consumer("c", {{"#", {}}});
+  REQUIRE(store.submit(100, "a", 2000).results.empty());
+  const auto file = disk.directory() / "data/marram.db";
+  const auto before = std::filesystem::file_size(file);
+  disk.fill(0);
+
+  store.rest(1s);
+  CHECK(store.board.status().failure.empty());
+  CHECK(store.submit(100, "a", 2000).results.size() == 100);
+  CHECK(store.log(1).open);
+  CHECK(store.read({.log = 1, .after = 0, .filters = {}})->batch->size() == 100);
+  for (std::uint64_t upto = 1; upto <= 20; ++upto) store.move(consumer, 1, upto);
+  CHECK(store.board.status().failure.empty());
+  CHECK(store.log(1).open);
+
+  disk.empty();
+  store.rest(1s);
+  CHECK(std::filesystem::file_size(file) > before + 100 * 2000);
+  CHECK(store.submit(1, "a", 2000).results.empty());
+  CHECK(store.log(1).head == 101);
 }
 
 TEST_SUITE_END();

@@ -301,12 +301,18 @@ void Copies::add_reader_lack(std::optional<Lack>& lack, const Fetch& f, const Re
   }
 }
 
-std::optional<Lack> Copies::find_lack(const Log& log, const Fetch& f) const {
+// Whether no main want will make more of what is here: the log has ended, or who is asked waits,
+// perhaps for this node.
+bool Copies::is_complete(const Log& log, const Fetch& f, TimePoint now) const {
+  const bool stuck = f.main && !f.main->answered && now >= f.main->heard + kStands;
+  return (log.closed || stuck) && f.taken >= tables_.sources.end(log);
+}
+
+std::optional<Lack> Copies::find_lack(const Log& log, const Fetch& f, TimePoint now) const {
   if (!f.begun) return {};
   const std::uint64_t whole = f.cover.whole_from();
-  const bool complete = log.closed && f.taken >= tables_.sources.end(log);
+  const bool complete = is_complete(log, f, now);
   if (whole == 0 && complete && f.need.all_from && *f.need.all_from <= f.taken) {
-    // No main want will come to make it whole.
     return Lack{{Begin::At::Seq, *f.need.all_from, {}}, f.taken, true, {}};
   }
   if (whole > 1) {
@@ -333,7 +339,9 @@ std::optional<Lack> Copies::find_lack(const Log& log, const Fetch& f) const {
 
 void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   if (!f.begun) return;
-  if (f.lack && !find_lack(log, f)) {  // nobody needs it any more
+  if (f.main && !f.main->answered && now.steady < f.main->heard + kStands)
+    again(log, f.main->heard + kStands);
+  if (f.lack && !find_lack(log, f, now.steady)) {  // nobody needs it any more
     stop(f, f.backfill, out);
     if (f.repair && f.repair->below) stop(f, f.repair, out);
     f.lack.reset();
@@ -341,7 +349,7 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
     if (keeps_below(log, f)) return;
   }
   if (!f.lack) {
-    f.lack = find_lack(log, f);
+    f.lack = find_lack(log, f, now.steady);
     // One that was under way is gone on with; not one whose end is being written.
     const bool stands = log.backfill && std::none_of(f.writes.begin(), f.writes.end(),
                                                      [](auto& one) { return one.backfill; });

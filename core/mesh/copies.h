@@ -152,7 +152,8 @@ class Copies {
   void ask_main(Log& log, Fetch& f, Link& link, Now now, Actions& out);
   void plan_backfill(Log& log, Fetch& f, Now now, Actions& out);
   void end_backfill(Log& log, Fetch& f, Now now, Actions& out);
-  std::optional<Lack> find_lack(const Log& log, const Fetch& f) const;
+  std::optional<Lack> find_lack(const Log& log, const Fetch& f, TimePoint now) const;
+  bool is_complete(const Log& log, const Fetch& f, TimePoint now) const;
   void add_reader_lack(std::optional<Lack>& lack, const Fetch& f, const ReaderNeed& reader,
                        bool complete) const;
   void ask(Log& log, Fetch& f, Request request, Link& link, Actions& out);

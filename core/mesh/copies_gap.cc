@@ -9,11 +9,17 @@ using wire::WantKind;
 
 constexpr Duration kAskAgain = std::chrono::seconds(20);
 constexpr Duration kAskAgainMost = std::chrono::minutes(10);
-constexpr Duration kStands = std::chrono::seconds(5);  // an answered want that says nothing since
 
 namespace {
 
 Duration two_trips(const Link& link) { return link.round_trip().value_or(Duration(0)) * 2; }
+
+// What a peer announced and did not answer is not there any more.
+void forget_have(Log& log, const std::string& peer, const Begin& asked) {
+  const auto have = log.have.find(peer);
+  if (have == log.have.end()) return;
+  if (asked.at != Begin::At::Seq || says_it_has(have->second, asked.seq)) log.have.erase(have);
+}
 
 // Whether something was promised up to there.
 bool is_promised(const Need& need, std::uint64_t upto) {
@@ -42,8 +48,11 @@ Link* Copies::other_source(Log& log, const Fetch& f, const Request& told, const 
 }
 
 // Only custody passed on makes an origin trim what is owed: somebody has it.  What this node
-// had acknowledged itself, before its disk went back, may be gone.
+// had acknowledged itself, before its disk went back, may be gone; and where a gap goes on that
+// nobody was owed, a reader that is behind that gap by now is owed no more of it.
 bool Copies::is_owed(const Fetch& f, const Request& told, const Gap& gap) const {
+  const bool goes_on = f.low_gap_to != 0 && gap.from == f.low_gap_to + 1;
+  if (told.kind == WantKind::Backfill && goes_on) return false;
   const bool owed = f.need.owed_from && *f.need.owed_from <= gap.to && gap.to > f.once_acked;
   return owed && gap.reason == "retention" && told.standing;
 }
@@ -117,13 +126,13 @@ void Copies::on_stop(Link& link, const wire::Stop& stop, Now now) {
   const Found found = find(link, stop.want);
   if (found.request == nullptr) return;
   Fetch& f = *found.fetch;
+  const std::string& peer = link.peer().node_id;
   requests_.erase({link.id(), stop.want});
   if (found.request->kind == WantKind::Repair) {
-    const std::string& peer = link.peer().node_id;
     if (found.request->answered) {
       f.asked.erase(peer);  // of what follows it may have more
     } else {
-      found.log->have.erase(peer);  // what it announced is not there any more
+      forget_have(*found.log, peer, found.request->from);
     }
     f.repair.reset();
     f.gap_hold = false;
@@ -131,7 +140,7 @@ void Copies::on_stop(Link& link, const wire::Stop& stop, Now now) {
     return again(*found.log, TimePoint());
   }
   if (found.request->kind == WantKind::Backfill && !found.request->answered) {
-    found.log->have.erase(link.peer().node_id);
+    forget_have(*found.log, peer, found.request->from);
   }
   (found.request->kind == WantKind::Main ? f.main : f.backfill).reset();
   f.retry_at = now.steady + options_.retry;

@@ -303,6 +303,7 @@ void Copies::take_below(Link& link, Found found, Answer answer, TimePoint now, A
   }
   next.events = part_of(std::move(answer.batch), taken, upto);
   next.gaps = part_of(gaps, taken, upto);
+  if (!next.gaps.empty()) f->low_gap_to = next.gaps.back().to;
   request->taken = upto;
   f->lack->from = {Begin::At::Seq, upto + 1, {}};
   const bool ends = upto == request->to;

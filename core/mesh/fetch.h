@@ -52,6 +52,9 @@ struct PendingWrite {
   bool forgotten = false;  // the copy has been set back since
 };
 
+// How long a want may stand about which nothing is said, before others are asked.
+constexpr Duration kStands = std::chrono::seconds(5);
+
 // A stretch that a backfill is needed for.
 struct Lack {
   wire::Begin from;
@@ -84,7 +87,8 @@ struct Fetch {
     Duration pause{};    // then everybody is asked once more
     TimePoint retry{};
   };
-  SessionId gap_told_by = 0;  // the gap for which others are asked
+  SessionId gap_told_by = 0;     // the gap for which others are asked
+  std::uint64_t low_gap_to = 0;  // where a gap ends that a backfill was told of last
   std::optional<Waits> waits;
   std::optional<Waits> low_waits;  // of the backfill
   // Somebody else may have what is waited for.

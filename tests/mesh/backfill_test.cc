@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <utility>
+
 #include "tests/mesh/map_record.h"
 #include "tests/mesh/one_node.h"
 #include "tests/sim/world/sim_node.h"
@@ -222,6 +224,83 @@ TEST_CASE("what the last backfill brought is not acknowledged for the next one")
   node.run(1s);
 
   for (const wire::Ack& ack : node.said<wire::Ack>(peer)) CHECK(ack.logs[0].acked == 0);
+}
+
+// "near" is on the way to the origin and does not answer; "keeper" has the copy's beginning, but
+// not what comes next.
+TEST_CASE("the beginning is asked of who has it while the upstream has nothing to say") {
+  const LogId id{"origin", "1-x", "events"};
+  LogRecord copy{.no = 1, .id = id, .head = 22, .whole_from = 0};
+  copy.filters = {{"t/1", 1}};
+  mesh::OneNode node({}, {copy});
+  wire::MapRecord origin = mesh::record("origin", 1, {{"near", 1}, {"keeper", 90}});
+  origin.open = {{id.epoch, id.stream, {}, Durability::Fsync, Priority::Normal}};
+  const mesh::SessionId near = node.greet("near");
+  const mesh::SessionId keeper = node.greet("keeper");
+  node.say(near, wire::State{{},
+                             {origin, mesh::record("near", 1, {{"node", 1}, {"origin", 1}}),
+                              mesh::record("keeper", 1, {{"node", 1}, {"origin", 90}})}});
+  node.say(keeper, wire::Have{{{id, 1, 22, {}}}});
+  const mesh::SessionId asker = node.greet("asker");
+  node.say(asker, wire::Want{.number = 1,
+                             .log = id,
+                             .standing = true,
+                             .all = true,
+                             .from = {wire::Begin::At::Seq, 1, {}},
+                             .owed = 1});
+
+  const auto asked_below = [&] {
+    const auto wants = node.said<wire::Want>(keeper);
+    return std::any_of(wants.begin(), wants.end(), [](const wire::Want& want) {
+      return want.kind == wire::WantKind::Backfill && want.all && want.from.seq == 1;
+    });
+  };
+  std::size_t stopped = 0;
+  for (int i = 0; i < 20 && !asked_below(); ++i) {
+    node.run(500ms);
+    const auto wants = node.said<wire::Want>(keeper);
+    for (; stopped < wants.size(); ++stopped) {
+      if (wants[stopped].from.seq > 22) node.say(keeper, wire::Stop{wants[stopped].number});
+    }
+  }
+
+  CHECK(asked_below());
+}
+
+// It is behind the first gap when the second one is told, and that does not make it owed.
+TEST_CASE("a reader that comes late is told at once of a gap that is told in two parts") {
+  const LogId id{"origin", "1-x", "events"};
+  const LogRecord copy{.no = 1, .id = id, .first = 108, .head = 107, .whole_from = 108};
+  mesh::OneNode node({}, {copy});
+  node.mesh->put_interest({1, "#", true, {{"#", {wire::Begin::At::Seq, 1, {}}}}, {}}, node.now,
+                          node.out);
+  const mesh::SessionId peer = node.greet("origin");
+  wire::MapRecord origin = mesh::record("origin", 1);
+  origin.open = {{id.epoch, id.stream, {}, Durability::Fsync, Priority::Normal}};
+  node.say(peer, wire::State{{}, {origin}});
+  node.run(1s);
+  const wire::Want asked = node.said<wire::Want>(peer).back();
+  REQUIRE(asked.kind == wire::WantKind::Backfill);
+  const auto tell_gap = [&](std::uint64_t from, std::uint64_t to) {
+    node.out.clear();
+    node.say(peer, wire::LinkGap{asked.number, from, to, "retention"});
+    node.say(peer, wire::Upto{asked.number, from - 1, to});
+    for (const mesh::Action& action : std::exchange(node.out, {})) {
+      const auto* const write = std::get_if<mesh::WriteCopy>(&action);
+      if (write == nullptr) continue;
+      const BackfillRecord backfill{.from = 1, .to = 107, .upto = to, .all = true};
+      node.mesh->on_backfilled(copy, backfill, node.now, node.out);
+      node.mesh->on_written(write->token, 1U, node.now, node.out);
+      return write->write.upto;
+    }
+    return std::uint64_t{0};
+  };
+
+  REQUIRE(tell_gap(1, 19) == 19);
+  node.mesh->move_cursor(1, 1, 19, node.now, node.out);
+  node.run(100ms);
+
+  CHECK(tell_gap(20, 40) == 40);
 }
 
 TEST_SUITE_END();

@@ -225,6 +225,7 @@ void Copies::ask(Log& log, Fetch& f, Request request, Link& link, Actions& out) 
   request.session = link.id();
   request.number = link.next_want();
   request.owed = owed_from(f);
+  request.end = tables_.sources.end(log);
   wire::Want want{.number = request.number,
                   .log = log.id,
                   .kind = request.kind,

@@ -53,6 +53,9 @@ Link* Copies::other_source(Log& log, const Fetch& f, const Request& told, const 
 bool Copies::is_owed(const Fetch& f, const Request& told, const Gap& gap) const {
   const bool goes_on = f.low_gap_to != 0 && gap.from == f.low_gap_to + 1;
   if (told.kind == WantKind::Backfill && goes_on) return false;
+  // A reader that has begun with what there was is owed no more of that than when it asked.
+  const bool was_there = told.end == 0 || gap.to <= told.end;
+  if (was_there && (told.owed == 0 || told.owed > gap.to)) return false;
   const bool owed = f.need.owed_from && *f.need.owed_from <= gap.to && gap.to > f.once_acked;
   return owed && gap.reason == "retention" && told.standing;
 }

@@ -151,7 +151,7 @@ void Readers::add_to(Need& need, const Log& log) const {
     if (log.record) {
       const auto cursor = interest.cursors.find(log.record->no);
       if (cursor != interest.cursors.end()) reader.cursor = cursor->second;
-      if (reader.cursor && interest.durable) need.owe_from(*reader.cursor + 1);
+      if (reader.has_read() && interest.durable) need.owe_from(*reader.cursor + 1);
     }
     for (const FilterStart& filter : reader.filters) {
       const wire::Begin next{wire::Begin::At::Seq, reader.cursor.value_or(0) + 1, {}};

@@ -20,6 +20,9 @@ struct ReaderNeed {
   std::uint64_t interest = 0;
   std::vector<FilterStart> filters;     // those that the log's topics can match
   std::optional<std::uint64_t> cursor;  // it needs nothing up to here
+
+  // A cursor at the log's beginning says only that there is a copy.
+  bool has_read() const { return cursor.value_or(0) > 0; }
 };
 
 struct Need {

@@ -28,6 +28,7 @@ struct Request {
   std::vector<std::string> filters;
   bool standing = false;
   std::uint64_t owed = 0;  // as WANT said
+  std::uint64_t end = 0;   // where the log ended then; 0: that was not known
   wire::Begin from;
   std::uint64_t to = 0;  // of a backfill
   bool below = false;    // a repair that goes on with the backfill

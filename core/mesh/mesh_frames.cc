@@ -322,8 +322,12 @@ Status Mesh::Body::on(Link& link, wire::Want& want, Now now, Actions&) {
     if (auto status = custody.on_standing_want(link.peer().node_id, *log, needed); !status)
       return status;
   }
-  const bool claims = want.standing && want.kind == wire::WantKind::Repair && !log->writes();
-  if (claims) custody.on_claim(link.peer().node_id, *log, want.from.seq, now.steady);
+  // What it is not owed it may have where it is, and nobody looks for it.
+  const bool repairs = want.standing && want.kind == wire::WantKind::Repair && !log->writes();
+  if (repairs && want.owed != 0) {
+    const std::uint64_t owed = std::max(want.from.seq, want.owed);
+    custody.on_claim(link.peer().node_id, *log, owed, now.steady);
+  }
   if (auto status = serving.on_want(link, *log, std::move(want), now.steady); !status)
     return status;
   pins_changed = pins_lowered = true;

@@ -303,6 +303,40 @@ TEST_CASE("a reader that comes late is told at once of a gap that is told in two
   CHECK(tell_gap(20, 40) == 40);
 }
 
+// It is in the middle of what there was when it came, and of that nothing was promised.
+TEST_CASE("a late reader is told at once of a gap that it comes to") {
+  const LogId id{"origin", "1-x", "events"};
+  mesh::OneNode node;
+  node.mesh->put_interest({1, "#", true, {{"#", {wire::Begin::At::Seq, 1, {}}}}, {}}, node.now,
+                          node.out);
+  const mesh::SessionId peer = node.greet("origin");
+  wire::MapRecord origin = mesh::record("origin", 1);
+  origin.open = {{id.epoch, id.stream, {}, Durability::Fsync, Priority::Normal}};
+  node.say(peer, wire::State{{}, {origin}});
+  node.run(1s);
+  const wire::Want asked = node.said<wire::Want>(peer).back();
+  REQUIRE(asked.owed == 0);
+  const auto written = [&](std::uint64_t upto) {
+    for (const mesh::Action& action : std::exchange(node.out, {})) {
+      const auto* const write = std::get_if<mesh::WriteCopy>(&action);
+      if (write == nullptr || write->write.upto != upto) continue;
+      node.mesh->on_copied({.no = 1, .id = id, .head = upto, .whole_from = 1}, node.now, node.out);
+      node.mesh->on_written(write->token, 1U, node.now, node.out);
+      return true;
+    }
+    return false;
+  };
+
+  node.say(peer, wire::Upto{asked.number, 0, 20});
+  REQUIRE(written(20));
+  node.mesh->move_cursor(1, 1, 20, node.now, node.out);
+  node.run(100ms);
+  node.say(peer, wire::LinkGap{asked.number, 21, 30, "retention"});
+  node.say(peer, wire::Upto{asked.number, 20, 30});
+
+  CHECK(written(30));
+}
+
 TEST_SUITE_END();
 
 }  // namespace

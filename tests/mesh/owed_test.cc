@@ -79,6 +79,54 @@ TEST_CASE("a want says from where on its events are promised") {
   CHECK(wants(node, node.origin)[0].owed == 1);
 }
 
+TEST_CASE("a cursor at the beginning of a copy promises nothing") {
+  const LogId id{"origin", "1-x", "events"};
+  const auto owed_after = [&](std::uint64_t cursor) {
+    OneNode node({}, {{.no = 1, .id = id, .head = cursor, .whole_from = 1}});
+    node.mesh->put_interest({1, "#", true, {{"#", {wire::Begin::At::Seq, 1, {}}}}, {{1, cursor}}},
+                            node.now, node.out);
+    const SessionId peer = node.greet("origin");
+    wire::MapRecord origin = record("origin", 1);
+    origin.open = {{id.epoch, id.stream, {}, Durability::Fsync, Priority::Normal}};
+    node.say(peer, wire::State{{}, {origin}});
+    node.run(1s);
+    return node.said<wire::Want>(peer).at(0).owed;
+  };
+
+  CHECK(owed_after(0) == 0);
+  CHECK(owed_after(15) == 16);
+}
+
+TEST_CASE("what a peer is not owed is not looked for on its behalf") {
+  const LogId first{"origin", "1-x", "events"};
+  const LogId next{"origin", "2-x", "events"};
+  const auto owed_to_node = [&](std::uint64_t owed) {
+    OneNode node;
+    const SessionId origin = node.greet("origin");
+    wire::MapRecord one = record("origin", 1);
+    one.open = {{next.epoch, next.stream, {}, Durability::Fsync, Priority::Normal}};
+    node.say(origin, wire::State{{}, {one}});
+    const SessionId peer = node.greet("peer");
+    const wire::Begin begin{wire::Begin::At::Seq, 1, {}};
+    node.say(peer, wire::Want{.number = 1, .log = first, .standing = true, .from = begin});
+    node.say(peer, wire::Want{.number = 3,
+                              .log = next,
+                              .kind = wire::WantKind::Repair,
+                              .standing = true,
+                              .from = begin,
+                              .owed = owed});
+    node.run(1s);
+    for (const wire::Want& want : node.said<wire::Want>(origin)) {
+      if (want.log == next) return want.owed;
+    }
+    return std::uint64_t{0};
+  };
+
+  CHECK(owed_to_node(19) == 19);
+  CHECK(owed_to_node(1) == 1);
+  CHECK(owed_to_node(0) == 0);
+}
+
 TEST_CASE("who holds the stream is asked for what the origin has trimmed") {
   Carrier node;
   const SessionId keeper = node.greet("keeper");

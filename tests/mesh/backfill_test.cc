@@ -2,8 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <utility>
-
 #include "tests/mesh/map_record.h"
 #include "tests/mesh/one_node.h"
 #include "tests/sim/world/sim_node.h"
@@ -162,9 +160,7 @@ TEST_CASE("what is filled in from a time on in one answer is acknowledged") {
   LogRecord copy{.no = 1, .id = id, .first = 10, .head = 20, .whole_from = 10};
   mesh::OneNode node({}, {copy});
   const mesh::SessionId peer = node.greet("origin");
-  wire::MapRecord origin = mesh::record("origin", 1);
-  origin.open = {{id.epoch, id.stream, {}, Durability::Fsync, Priority::Normal}};
-  node.say(peer, wire::State{{}, {origin}});
+  node.say(peer, wire::State{{}, {mesh::record_of_origin(id)}});
   const wire::Begin since{wire::Begin::At::Time, 0, node.now.wall - 1h};
   node.mesh->put_interest({1, "#", true, {{"#", {wire::Begin::At::Seq, 10, {}}}}, {}}, node.now,
                           node.out);
@@ -201,9 +197,7 @@ TEST_CASE("what the last backfill brought is not acknowledged for the next one")
   };
   read_from(1, 50);
   const mesh::SessionId peer = node.greet("origin");
-  wire::MapRecord origin = mesh::record("origin", 1);
-  origin.open = {{id.epoch, id.stream, {}, Durability::Fsync, Priority::Normal}};
-  node.say(peer, wire::State{{}, {origin}});
+  node.say(peer, wire::State{{}, {mesh::record_of_origin(id)}});
   node.run(1s);
   const wire::Want asked = node.said<wire::Want>(peer).back();
   REQUIRE(asked.from.seq == 61);
@@ -233,8 +227,7 @@ TEST_CASE("the beginning is asked of who has it while the upstream has nothing t
   LogRecord copy{.no = 1, .id = id, .head = 22, .whole_from = 0};
   copy.filters = {{"t/1", 1}};
   mesh::OneNode node({}, {copy});
-  wire::MapRecord origin = mesh::record("origin", 1, {{"near", 1}, {"keeper", 90}});
-  origin.open = {{id.epoch, id.stream, {}, Durability::Fsync, Priority::Normal}};
+  const wire::MapRecord origin = mesh::record_of_origin(id, {{"near", 1}, {"keeper", 90}});
   const mesh::SessionId near = node.greet("near");
   const mesh::SessionId keeper = node.greet("keeper");
   node.say(near, wire::State{{},
@@ -265,76 +258,6 @@ TEST_CASE("the beginning is asked of who has it while the upstream has nothing t
   }
 
   CHECK(asked_below());
-}
-
-// It is behind the first gap when the second one is told, and that does not make it owed.
-TEST_CASE("a reader that comes late is told at once of a gap that is told in two parts") {
-  const LogId id{"origin", "1-x", "events"};
-  const LogRecord copy{.no = 1, .id = id, .first = 108, .head = 107, .whole_from = 108};
-  mesh::OneNode node({}, {copy});
-  node.mesh->put_interest({1, "#", true, {{"#", {wire::Begin::At::Seq, 1, {}}}}, {}}, node.now,
-                          node.out);
-  const mesh::SessionId peer = node.greet("origin");
-  wire::MapRecord origin = mesh::record("origin", 1);
-  origin.open = {{id.epoch, id.stream, {}, Durability::Fsync, Priority::Normal}};
-  node.say(peer, wire::State{{}, {origin}});
-  node.run(1s);
-  const wire::Want asked = node.said<wire::Want>(peer).back();
-  REQUIRE(asked.kind == wire::WantKind::Backfill);
-  const auto tell_gap = [&](std::uint64_t from, std::uint64_t to) {
-    node.out.clear();
-    node.say(peer, wire::LinkGap{asked.number, from, to, "retention"});
-    node.say(peer, wire::Upto{asked.number, from - 1, to});
-    for (const mesh::Action& action : std::exchange(node.out, {})) {
-      const auto* const write = std::get_if<mesh::WriteCopy>(&action);
-      if (write == nullptr) continue;
-      const BackfillRecord backfill{.from = 1, .to = 107, .upto = to, .all = true};
-      node.mesh->on_backfilled(copy, backfill, node.now, node.out);
-      node.mesh->on_written(write->token, 1U, node.now, node.out);
-      return write->write.upto;
-    }
-    return std::uint64_t{0};
-  };
-
-  REQUIRE(tell_gap(1, 19) == 19);
-  node.mesh->move_cursor(1, 1, 19, node.now, node.out);
-  node.run(100ms);
-
-  CHECK(tell_gap(20, 40) == 40);
-}
-
-// It is in the middle of what there was when it came, and of that nothing was promised.
-TEST_CASE("a late reader is told at once of a gap that it comes to") {
-  const LogId id{"origin", "1-x", "events"};
-  mesh::OneNode node;
-  node.mesh->put_interest({1, "#", true, {{"#", {wire::Begin::At::Seq, 1, {}}}}, {}}, node.now,
-                          node.out);
-  const mesh::SessionId peer = node.greet("origin");
-  wire::MapRecord origin = mesh::record("origin", 1);
-  origin.open = {{id.epoch, id.stream, {}, Durability::Fsync, Priority::Normal}};
-  node.say(peer, wire::State{{}, {origin}});
-  node.run(1s);
-  const wire::Want asked = node.said<wire::Want>(peer).back();
-  REQUIRE(asked.owed == 0);
-  const auto written = [&](std::uint64_t upto) {
-    for (const mesh::Action& action : std::exchange(node.out, {})) {
-      const auto* const write = std::get_if<mesh::WriteCopy>(&action);
-      if (write == nullptr || write->write.upto != upto) continue;
-      node.mesh->on_copied({.no = 1, .id = id, .head = upto, .whole_from = 1}, node.now, node.out);
-      node.mesh->on_written(write->token, 1U, node.now, node.out);
-      return true;
-    }
-    return false;
-  };
-
-  node.say(peer, wire::Upto{asked.number, 0, 20});
-  REQUIRE(written(20));
-  node.mesh->move_cursor(1, 1, 20, node.now, node.out);
-  node.run(100ms);
-  node.say(peer, wire::LinkGap{asked.number, 21, 30, "retention"});
-  node.say(peer, wire::Upto{asked.number, 20, 30});
-
-  CHECK(written(30));
 }
 
 TEST_SUITE_END();

@@ -18,4 +18,12 @@ inline wire::MapRecord record(std::string node, std::uint64_t number,
   return record;
 }
 
+// That of a log's origin, which writes it.
+inline wire::MapRecord record_of_origin(const LogId& log,
+                                        std::vector<wire::Neighbour> neighbours = {}) {
+  wire::MapRecord origin = record(log.origin, 1, std::move(neighbours));
+  origin.open = {{log.epoch, log.stream, {}, Durability::Fsync, Priority::Normal}};
+  return origin;
+}
+
 }  // namespace marram::mesh

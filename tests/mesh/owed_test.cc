@@ -16,9 +16,7 @@ const LogId kLog{"origin", "1-x", "events"};
 
 // The origin's record: it writes the log, and has these neighbours.
 wire::State announcement(std::vector<wire::Neighbour> neighbours = {}) {
-  wire::MapRecord origin = record(kLog.origin, 1, std::move(neighbours));
-  origin.open = {{kLog.epoch, kLog.stream, {}, Durability::Fsync, Priority::Normal}};
-  return {{}, {origin}};
+  return {{}, {record_of_origin(kLog, std::move(neighbours))}};
 }
 
 // Wants of the log that the node sent in a session.
@@ -79,33 +77,13 @@ TEST_CASE("a want says from where on its events are promised") {
   CHECK(wants(node, node.origin)[0].owed == 1);
 }
 
-TEST_CASE("a cursor at the beginning of a copy promises nothing") {
-  const LogId id{"origin", "1-x", "events"};
-  const auto owed_after = [&](std::uint64_t cursor) {
-    OneNode node({}, {{.no = 1, .id = id, .head = cursor, .whole_from = 1}});
-    node.mesh->put_interest({1, "#", true, {{"#", {wire::Begin::At::Seq, 1, {}}}}, {{1, cursor}}},
-                            node.now, node.out);
-    const SessionId peer = node.greet("origin");
-    wire::MapRecord origin = record("origin", 1);
-    origin.open = {{id.epoch, id.stream, {}, Durability::Fsync, Priority::Normal}};
-    node.say(peer, wire::State{{}, {origin}});
-    node.run(1s);
-    return node.said<wire::Want>(peer).at(0).owed;
-  };
-
-  CHECK(owed_after(0) == 0);
-  CHECK(owed_after(15) == 16);
-}
-
 TEST_CASE("what a peer is not owed is not looked for on its behalf") {
   const LogId first{"origin", "1-x", "events"};
   const LogId next{"origin", "2-x", "events"};
   const auto owed_to_node = [&](std::uint64_t owed) {
     OneNode node;
     const SessionId origin = node.greet("origin");
-    wire::MapRecord one = record("origin", 1);
-    one.open = {{next.epoch, next.stream, {}, Durability::Fsync, Priority::Normal}};
-    node.say(origin, wire::State{{}, {one}});
+    node.say(origin, wire::State{{}, {record_of_origin(next)}});
     const SessionId peer = node.greet("peer");
     const wire::Begin begin{wire::Begin::At::Seq, 1, {}};
     node.say(peer, wire::Want{.number = 1, .log = first, .standing = true, .from = begin});
@@ -385,36 +363,6 @@ TEST_CASE("who holds for a peer that lives elsewhere asks others where that is")
 }
 
 // It has read an earlier run meanwhile, which is no sign that it was there before the later one.
-TEST_CASE("a new reader does not wait for what a run had trimmed before the reader came") {
-  const LogId newer{kLog.origin, "2-y", kLog.stream};
-  const auto gaps = [&](bool follows) {
-    OneNode node({}, {{.no = 1, .id = kLog, .head = 5, .whole_from = 1}});
-    Interest reader{1, "reader", true, {{"#", {wire::Begin::At::Seq, 1, {}}}}, {}};
-    if (follows) reader.cursors[1] = 5;
-    node.mesh->put_interest(reader, node.now, node.out);
-    const SessionId origin = node.greet("origin");
-    wire::MapRecord record = mesh::record(kLog.origin, 1);
-    record.open = {{newer.epoch, newer.stream, {}, Durability::Fsync, Priority::Normal}};
-    node.say(origin, wire::State{{}, {record}});
-    node.run(1s);
-    node.mesh->move_cursor(1, 1, 5, node.now, node.out);
-    std::uint64_t number = 0;
-    for (const wire::Want& want : wants(node, origin)) {
-      if (want.log == newer) number = want.number;
-    }
-    node.say(origin, wire::LinkGap{number, 1, 9, "retention"});
-    node.say(origin, wire::Upto{number, 0, 9});
-    node.run(1s);
-    return std::count_if(node.out.begin(), node.out.end(), [](const Action& action) {
-      const auto* const write = std::get_if<WriteCopy>(&action);
-      return write != nullptr && !write->write.gaps.empty();
-    });
-  };
-
-  CHECK(gaps(false) == 1);
-  CHECK(gaps(true) == 0);
-}
-
 // The map does not say how far a log goes that its origin writes.
 TEST_CASE("who holds for a peer what others only announce looks for that peer") {
   OneNode node;

@@ -27,8 +27,18 @@ class SmallDisk {
   SmallDisk(const SmallDisk&) = delete;
   SmallDisk& operator=(const SmallDisk&) = delete;
 
-  bool mounted() const { return mounted_; }
+  bool is_there() const {
+    if (!mounted_) MESSAGE("skipped: this user may not mount a tmpfs");
+    return mounted_;
+  }
   const TempDir& directory() const { return directory_; }
+  // More than fits.
+  StoreOptions options(double reserve_free_share = 0) const {
+    StoreOptions options = options_in(directory_);
+    options.max_bytes = std::uint64_t{1} << 30;
+    options.reserve_free_share = reserve_free_share;
+    return options;
+  }
 
   // Fills up what is free, but for `bytes`.
   void fill(std::uint64_t bytes) {
@@ -47,14 +57,9 @@ class SmallDisk {
 
 TEST_CASE("a disk that others fill up: refused, nothing lost, and it goes on by itself") {
   SmallDisk disk;
-  if (!disk.mounted()) {
-    MESSAGE("skipped: this user may not mount a tmpfs");
-    return;
-  }
-  auto options = options_in(disk.directory());
-  options.max_bytes = std::uint64_t{1} << 30;
+  if (!disk.is_there()) return;
   for (const double reserve : {0.1, 0.0}) {
-    options.reserve_free_share = reserve;
+    const StoreOptions options = disk.options(reserve);
     std::size_t stored = 0;
     std::size_t refused = 0;
     {
@@ -96,12 +101,8 @@ TEST_CASE("a disk that others fill up: refused, nothing lost, and it goes on by 
 
 TEST_CASE("a start on a full disk: what is stored can be read, and new events are refused") {
   SmallDisk disk;
-  if (!disk.mounted()) {
-    MESSAGE("skipped: this user may not mount a tmpfs");
-    return;
-  }
-  auto options = options_in(disk.directory());
-  options.max_bytes = std::uint64_t{1} << 30;
+  if (!disk.is_there()) return;
+  const StoreOptions options = disk.options();
   const std::vector<Event> events(20, {.topic = "a", .payload = std::string(1000, 'x')});
   std::size_t stored = 0;
   {
@@ -142,14 +143,8 @@ TEST_CASE("a start on a full disk: what is stored can be read, and new events ar
 // The disk is asked five times a second; here no time passes at all.
 TEST_CASE("a fast publisher leaves free what is to be left free") {
   SmallDisk disk;
-  if (!disk.mounted()) {
-    MESSAGE("skipped: this user may not mount a tmpfs");
-    return;
-  }
-  auto options = options_in(disk.directory());
-  options.max_bytes = std::uint64_t{1} << 30;
-  options.reserve_free_share = 0.1;
-  CommitterFixture store(options);
+  if (!disk.is_there()) return;
+  CommitterFixture store(disk.options(0.1));
   REQUIRE(store.opened);
   store.put_consumer("c", {{"#", {}}});
 
@@ -174,14 +169,8 @@ TEST_CASE("a fast publisher leaves free what is to be left free") {
 // They wait in the write-ahead log, and the database has no room for them.
 TEST_CASE("events for which others left no room are read, and brought home when there is") {
   SmallDisk disk;
-  if (!disk.mounted()) {
-    MESSAGE("skipped: this user may not mount a tmpfs");
-    return;
-  }
-  auto options = options_in(disk.directory());
-  options.max_bytes = std::uint64_t{1} << 30;
-  options.reserve_free_share = 0;
-  CommitterFixture store(options);
+  if (!disk.is_there()) return;
+  CommitterFixture store(disk.options());
   REQUIRE(store.opened);
   const auto consumer = store.put_consumer("c", {{"#", {}}});
   REQUIRE(store.submit(100, "a", 2000).results.empty());

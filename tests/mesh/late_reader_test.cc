@@ -1,0 +1,131 @@
+// Of what an origin had trimmed before a reader came nothing was promised to that reader.
+
+#include <doctest/doctest.h>
+
+#include <utility>
+
+#include "tests/mesh/map_record.h"
+#include "tests/mesh/one_node.h"
+
+namespace marram::mesh {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+const LogId kLog{"origin", "1-x", "events"};
+
+// A durable reader from the beginning on, at a node that hears of a log from its origin.
+struct LateReader : OneNode {
+  explicit LateReader(const LogId& log, std::vector<LogRecord> logs = {},
+                      std::map<std::uint32_t, std::uint64_t> cursors = {})
+      : OneNode({}, std::move(logs)) {
+    const FilterStart all{"#", {wire::Begin::At::Seq, 1, {}}};
+    mesh->put_interest({1, "reader", true, {all}, std::move(cursors)}, now, out);
+    origin = greet(log.origin);
+    say(origin, wire::State{{}, {record_of_origin(log)}});
+    run(1s);
+  }
+  void tell_gap(std::uint64_t want, std::uint64_t from, std::uint64_t to) {
+    say(origin, wire::LinkGap{want, from, to, "retention"});
+    say(origin, wire::Upto{want, from - 1, to});
+  }
+  // Of all that it was told to do the first write into a copy; the rest is forgotten.
+  std::optional<WriteCopy> take_write() {
+    for (Action& action : std::exchange(out, {})) {
+      auto* const write = std::get_if<WriteCopy>(&action);
+      if (write != nullptr) return std::move(*write);
+    }
+    return {};
+  }
+
+  SessionId origin = 0;
+};
+
+TEST_SUITE_BEGIN("mesh/late_reader");
+
+TEST_CASE("a cursor at the beginning of a copy promises nothing") {
+  const auto owed_after = [&](std::uint64_t cursor) {
+    const LateReader node(kLog, {{.no = 1, .id = kLog, .head = cursor, .whole_from = 1}},
+                          {{1, cursor}});
+    return node.said<wire::Want>(node.origin).at(0).owed;
+  };
+
+  CHECK(owed_after(0) == 0);
+  CHECK(owed_after(15) == 16);
+}
+
+TEST_CASE("a new reader does not wait for what a run had trimmed before the reader came") {
+  const LogId newer{kLog.origin, "2-y", kLog.stream};
+  const auto gaps = [&](bool follows) {
+    std::map<std::uint32_t, std::uint64_t> cursors;
+    if (follows) cursors[1] = 5;
+    LateReader node(newer, {{.no = 1, .id = kLog, .head = 5, .whole_from = 1}}, cursors);
+    node.mesh->move_cursor(1, 1, 5, node.now, node.out);
+    std::uint64_t number = 0;
+    for (const wire::Want& want : node.said<wire::Want>(node.origin)) {
+      if (want.log == newer) number = want.number;
+    }
+    node.tell_gap(number, 1, 9);
+    node.run(1s);
+    return std::count_if(node.out.begin(), node.out.end(), [](const Action& action) {
+      const auto* const write = std::get_if<WriteCopy>(&action);
+      return write != nullptr && !write->write.gaps.empty();
+    });
+  };
+
+  CHECK(gaps(false) == 1);
+  CHECK(gaps(true) == 0);
+}
+
+// It is behind the first gap when the second one is told, and that does not make it owed.
+TEST_CASE("a reader that comes late is told at once of a gap that is told in two parts") {
+  const LogRecord copy{.no = 1, .id = kLog, .first = 108, .head = 107, .whole_from = 108};
+  LateReader node(kLog, {copy});
+  const wire::Want asked = node.said<wire::Want>(node.origin).back();
+  REQUIRE(asked.kind == wire::WantKind::Backfill);
+  node.out.clear();
+
+  node.tell_gap(asked.number, 1, 19);
+  const auto first = node.take_write();
+  REQUIRE(first);
+  REQUIRE(first->write.upto == 19);
+  const BackfillRecord backfill{.from = 1, .to = 107, .upto = 19, .all = true};
+  node.mesh->on_backfilled(copy, backfill, node.now, node.out);
+  node.mesh->on_written(first->token, 1U, node.now, node.out);
+  node.mesh->move_cursor(1, 1, 19, node.now, node.out);
+  node.run(100ms);
+  node.out.clear();
+  node.tell_gap(asked.number, 20, 40);
+
+  const auto second = node.take_write();
+  REQUIRE(second);
+  CHECK(second->write.upto == 40);
+}
+
+// It is in the middle of what there was when it came, and of that nothing was promised.
+TEST_CASE("a late reader is told at once of a gap that it comes to") {
+  LateReader node(kLog);
+  const wire::Want asked = node.said<wire::Want>(node.origin).back();
+  REQUIRE(asked.owed == 0);
+
+  node.say(node.origin, wire::Upto{asked.number, 0, 20});
+  const auto first = node.take_write();
+  REQUIRE(first);
+  REQUIRE(first->write.upto == 20);
+  node.mesh->on_copied({.no = 1, .id = kLog, .head = 20, .whole_from = 1}, node.now, node.out);
+  node.mesh->on_written(first->token, 1U, node.now, node.out);
+  node.mesh->move_cursor(1, 1, 20, node.now, node.out);
+  node.run(100ms);
+  node.tell_gap(asked.number, 21, 30);
+
+  const auto second = node.take_write();
+  REQUIRE(second);
+  CHECK(second->write.upto == 30);
+}
+
+TEST_SUITE_END();
+
+}  // namespace
+
+}  // namespace marram::mesh

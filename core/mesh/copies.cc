@@ -31,9 +31,9 @@ std::uint64_t owed_from(const Fetch& f) {
 // It was asked for as promised from there on, and nobody has a right to `next` any more: others
 // need not wait for it.
 bool owes_less(const Fetch& f, const std::optional<Request>& asked, std::uint64_t next) {
-  if (!asked || asked->owed == 0) return false;
+  if (!asked || asked->said_owed == 0) return false;
   const std::uint64_t owed = owed_from(f);
-  return owed == 0 || owed > std::max(asked->owed, next);
+  return owed == 0 || owed > std::max(asked->said_owed, next);
 }
 
 // What has been filled in so far is kept for peers that are here.
@@ -189,9 +189,11 @@ void Copies::plan_main(Log& log, Fetch& f, Now now, Actions& out) {
   }
   if (link == nullptr) {
     stop(f, f.main, out);
+    claim_next(log, f, now.steady, out);
     return wait_in_hole(log, f, {false, next}, now, out);
   }
   f.hole.reset();
+  f.no_way.reset();
   // What nobody needs any more is not waited for.
   const bool higher = f.main && !f.begun && !f.main->answered && lowest.at == Begin::At::Seq &&
                       f.main->from.at == Begin::At::Seq && lowest.seq > f.main->from.seq;
@@ -226,6 +228,9 @@ void Copies::ask(Log& log, Fetch& f, Request request, Link& link, Actions& out) 
   request.number = link.next_want();
   request.owed = owed_from(f);
   request.end = tables_.sources.end(log);
+  // Where a gap may go on nobody knows from where on it was promised: no other node is to wait.
+  const bool below = request.below || request.kind == WantKind::Backfill;
+  request.said_owed = below && f.may_go_on(request.from.seq) ? 0 : request.owed;
   wire::Want want{.number = request.number,
                   .log = log.id,
                   .kind = request.kind,
@@ -235,7 +240,7 @@ void Copies::ask(Log& log, Fetch& f, Request request, Link& link, Actions& out) 
                   .from = request.from,
                   .to = request.to,
                   .id = {},
-                  .owed = request.owed};
+                  .owed = request.said_owed};
   if (log.record && request.from.at == Begin::At::Seq && request.from.seq == log.record->head + 1) {
     want.id = log.record->head_id;
   }

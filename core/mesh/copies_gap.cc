@@ -51,8 +51,7 @@ Link* Copies::other_source(Log& log, const Fetch& f, const Request& told, const 
 // had acknowledged itself, before its disk went back, may be gone; and where a gap goes on that
 // nobody was owed, a reader that is behind that gap by now is owed no more of it.
 bool Copies::is_owed(const Fetch& f, const Request& told, const Gap& gap) const {
-  const bool goes_on = f.low_gap_to != 0 && gap.from == f.low_gap_to + 1;
-  if (told.kind == WantKind::Backfill && goes_on) return false;
+  if (told.kind == WantKind::Backfill && f.may_go_on(gap.from)) return false;
   // A reader that has begun with what there was is owed no more of that than when it asked.
   const bool was_there = told.end == 0 || gap.to <= told.end;
   if (was_there && (told.owed == 0 || told.owed > gap.to)) return false;
@@ -220,6 +219,25 @@ void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
   if (now.steady < due) return again(log, due);
   f.ahead.reset();
   ask_repair(log, f, *better, {.from = position, .claims = claims}, out);
+}
+
+// The way to its root is through who asks for it, and may wait: another neighbour may have what was
+// promised.
+void Copies::claim_next(Log& log, Fetch& f, TimePoint now, Actions& out) {
+  const std::uint64_t next = f.taken + 1;
+  if (!f.begun || f.repair || !is_promised(f.need, next)) return;
+  const std::string root = tables_.sources.root(log, next);
+  if (root.empty() || root == options_.node_id) return;
+  if (!f.no_way) f.no_way = Fetch::NoWay{now, kAskAgain};
+  const TimePoint due = f.no_way->since + options_.repair_after;  // maps change in steps
+  if (now < due) return again(log, due);
+  Link* const holder = other_source(log, f, {}, {0, next, next, {}}, true);
+  if (holder != nullptr) return ask_repair(log, f, *holder, {.from = next, .claims = true}, out);
+  const TimePoint anew = f.no_way->since + f.no_way->pause;
+  if (now < anew) return again(log, anew);
+  f.asked.clear();
+  f.no_way = Fetch::NoWay{now, std::min(f.no_way->pause * 2, kAskAgainMost)};
+  again(log, now + options_.repair_after);
 }
 
 // The same for what is filled in, where a neighbour may have what was promised.

@@ -303,7 +303,11 @@ void Copies::take_below(Link& link, Found found, Answer answer, TimePoint now, A
   }
   next.events = part_of(std::move(answer.batch), taken, upto);
   next.gaps = part_of(gaps, taken, upto);
-  if (!next.gaps.empty()) f->low_gap_to = next.gaps.back().to;
+  if (!next.gaps.empty()) {
+    const Gap& last = next.gaps.back();
+    const bool promised = request->owed != 0 && request->owed <= last.to + 1;
+    f->low_gap_to = last.reason == "retention" && !promised ? last.to : 0;
+  }
   request->taken = upto;
   f->lack->from = {Begin::At::Seq, upto + 1, {}};
   const bool ends = upto == request->to;
@@ -337,6 +341,7 @@ void Copies::finish_below(Fetch& f, CopyWrite& write) {
   }
   f.lack.reset();
   f.low_waits.reset();
+  f.low_gap_to = 0;
 }
 
 void Copies::write(Log& log, Fetch& f, CopyWrite write, From from, Actions& out) {

@@ -133,7 +133,7 @@ void Custody::on_release(const std::string& peer, const wire::Release& release) 
 
 std::vector<wire::Held> Custody::on_peer_up(const std::string& peer, TimePoint now) {
   here_.insert(peer);
-  mute_[peer] = {now, false};
+  arrivals_[peer] = {now, false};
   look_unasked_at(now + options_.silent);
   std::vector<wire::Held> frames;
   for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer; ++i) {
@@ -156,7 +156,7 @@ std::vector<wire::Held> Custody::on_peer_up(const std::string& peer, TimePoint n
 
 void Custody::on_peer_down(const std::string& peer, Now now) {
   here_.erase(peer);
-  mute_.erase(peer);
+  arrivals_.erase(peer);
   for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer; ++i) {
     Hold& hold = i->second;
     hold.loaded = false;
@@ -171,7 +171,7 @@ void Custody::on_peer_down(const std::string& peer, Now now) {
 
 void Custody::forget_peer(const std::string& peer) {
   here_.erase(peer);
-  mute_.erase(peer);
+  arrivals_.erase(peer);
   for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer;) {
     mark(i->second);
     ended_.insert(i->first);
@@ -242,11 +242,12 @@ void Custody::add_to(Need& need, const Log& log) const {
     const std::uint64_t from = place->second + 1;
     const auto unasked = hold.unasked.find(log.index);
     const bool silent = unasked != hold.unasked.end() && unasked->second.silent;
-    const auto mute = mute_.find(key.first);
-    const bool hears = mute == mute_.end() || !mute->second.silent;
+    const auto arrived = arrivals_.find(key.first);
+    const bool hears = arrived == arrivals_.end() || !arrived->second.silent;
     const bool here = here_.contains(key.first) && hears && !silent;
     if (here) {
       need.keep_for(key.first, from);
+      if (arrived != arrivals_.end()) need.owe_from(from);
       if (!hold.claimed.contains(log.index)) continue;
       need.add_asker(key.first);
     } else {
@@ -288,18 +289,21 @@ void Custody::mark_held(const std::string& peer) {
   }
 }
 
-// The path may have been cut, without a word, while the session came up.
-std::optional<TimePoint> Custody::end_mute(TimePoint now, const Sight& sight) {
+// The path may have been cut, without a word, while the session came up.  Whoever is there has said
+// in a while what it needs; until then it is owed what it was owed while it was away.
+std::optional<TimePoint> Custody::end_arrivals(TimePoint now, const Sight& sight) {
   std::optional<TimePoint> next;
-  for (auto i = mute_.begin(); i != mute_.end();) {
-    auto& [peer, mute] = *i;
-    const bool over = sight.heard(peer) > mute.since;
-    const bool silent = !over && now >= mute.since + options_.silent;
-    if (mute.silent != silent) mark_held(peer);
-    mute.silent = silent;
-    const TimePoint due = silent ? now + kLookAgain : mute.since + options_.silent;
+  for (auto i = arrivals_.begin(); i != arrivals_.end();) {
+    auto& [peer, arrival] = *i;
+    const TimePoint ends = arrival.since + options_.silent;
+    const bool heard = sight.heard(peer) > arrival.since;
+    const bool silent = !heard && now >= ends;
+    const bool over = heard && now >= ends;
+    if (arrival.silent != silent || over) mark_held(peer);
+    arrival.silent = silent;
+    const TimePoint due = silent ? now + kLookAgain : ends;
     if (!over) next = std::min(next.value_or(due), due);
-    i = over ? mute_.erase(i) : std::next(i);
+    i = over ? arrivals_.erase(i) : std::next(i);
   }
   return next;
 }
@@ -309,7 +313,7 @@ std::optional<TimePoint> Custody::end_mute(TimePoint now, const Sight& sight) {
 // is as good as away before its link is over: who has the log may be gone by then.
 void Custody::end_unasked(TimePoint now, const Sight& sight) {
   if (!unasked_at_ || now < *unasked_at_) return;
-  std::optional<TimePoint> next = end_mute(now, sight);
+  std::optional<TimePoint> next = end_arrivals(now, sight);
   for (auto& [key, hold] : holds_) {
     for (auto i = hold.unasked.begin(); i != hold.unasked.end();) {
       const Log* const log = logs_.at(i->first);

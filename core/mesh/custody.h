@@ -7,7 +7,8 @@
 // That is measured by the steady clock: the wall clock, which may be wrong and jump, only says how
 // long a peer had been away when this node was started.
 // While the peer is away, or says nothing, the hold asks for the stream by itself; while it is here
-// it holds history, and keeps copies whole, and asks for a while for what the peer claims.
+// it holds history, and keeps copies whole, and asks for a while for what the peer claims.  In its
+// first moments here, before it has said what it needs, no gap is passed on that it is owed.
 //
 // Threads: the owner's only.
 #pragma once
@@ -112,7 +113,7 @@ class Custody {
   void end_old(TimePoint now, std::set<std::uint32_t>& dirty, Actions& out);
   void save(const Key& key, Hold& hold, Now now, Actions& out);
   void end_unasked(TimePoint now, const Sight& sight);
-  std::optional<TimePoint> end_mute(TimePoint now, const Sight& sight);  // when to look again
+  std::optional<TimePoint> end_arrivals(TimePoint now, const Sight& sight);  // when to look again
   // The needs of its logs may have changed.
   void mark(const Hold& hold);
   void mark_held(const std::string& peer);
@@ -127,7 +128,7 @@ class Custody {
   Logs& logs_;
   std::map<Key, Hold> holds_;
   std::set<std::string> here_;
-  std::map<std::string, Unasked> mute_;  // here, and nothing has come since the session came up
+  std::map<std::string, Unasked> arrivals_;  // here, and may not have said yet what it needs
   std::set<Key> ended_;
   std::map<Key, TimePoint> again_;  // to be saved, or removed, again
   std::set<std::uint32_t> dirty_;

@@ -27,8 +27,9 @@ struct Request {
   bool all = true;
   std::vector<std::string> filters;
   bool standing = false;
-  std::uint64_t owed = 0;  // as WANT said
-  std::uint64_t end = 0;   // where the log ended then; 0: that was not known
+  std::uint64_t owed = 0;       // from here on it was promised then
+  std::uint64_t said_owed = 0;  // as WANT said
+  std::uint64_t end = 0;        // where the log ended then; 0: that was not known
   wire::Begin from;
   std::uint64_t to = 0;  // of a backfill
   bool below = false;    // a repair that goes on with the backfill
@@ -88,8 +89,11 @@ struct Fetch {
     Duration pause{};    // then everybody is asked once more
     TimePoint retry{};
   };
-  SessionId gap_told_by = 0;     // the gap for which others are asked
-  std::uint64_t low_gap_to = 0;  // where a gap ends that a backfill was told of last
+  SessionId gap_told_by = 0;  // the gap for which others are asked
+  // Where a gap ends that a backfill was told of last, of what was not promised.
+  std::uint64_t low_gap_to = 0;
+  // It may go on there: a gap may be told in parts.
+  bool may_go_on(std::uint64_t seq) const { return low_gap_to != 0 && seq == low_gap_to + 1; }
   std::optional<Waits> waits;
   std::optional<Waits> low_waits;  // of the backfill
   // Somebody else may have what is waited for.
@@ -106,6 +110,12 @@ struct Fetch {
   std::optional<TimePoint> hole;      // nobody has what is needed next, since then
   std::optional<TimePoint> low_hole;  // the same for the backfill
   std::optional<TimePoint> ahead;     // a neighbour has more, since then
+  // There is no way to who has what is needed next but through who needs it.
+  struct NoWay {
+    TimePoint since{};
+    Duration pause{};  // then everybody is asked once more
+  };
+  std::optional<NoWay> no_way;
   std::map<std::string, std::uint64_t>
       asked;  // peers asked for what was told as a gap, up to where
   // What ACK said to a peer.

@@ -78,29 +78,47 @@ TEST_CASE("a new reader does not wait for what a run had trimmed before the read
   CHECK(gaps(true) == 0);
 }
 
-// It is behind the first gap when the second one is told, and that does not make it owed.
-TEST_CASE("a reader that comes late is told at once of a gap that is told in two parts") {
-  const LogRecord copy{.no = 1, .id = kLog, .first = 108, .head = 107, .whole_from = 108};
-  LateReader node(kLog, {copy});
-  const wire::Want asked = node.said<wire::Want>(node.origin).back();
-  REQUIRE(asked.kind == wire::WantKind::Backfill);
-  node.out.clear();
+// The reader is behind a first gap, which the backfill may be told goes on.
+struct BehindGap : LateReader {
+  BehindGap() : LateReader(kLog, {kCopy}), asked(said<wire::Want>(origin).back()) {
+    out.clear();
+    tell_gap(asked.number, 1, 19);
+    const auto first = take_write();
+    REQUIRE(first);
+    REQUIRE(first->write.upto == 19);
+    const BackfillRecord backfill{.from = 1, .to = 107, .upto = 19, .all = true};
+    mesh->on_backfilled(kCopy, backfill, now, out);
+    mesh->on_written(first->token, 1U, now, out);
+    mesh->move_cursor(1, 1, 19, now, out);
+    run(100ms);
+    out.clear();
+  }
 
-  node.tell_gap(asked.number, 1, 19);
-  const auto first = node.take_write();
-  REQUIRE(first);
-  REQUIRE(first->write.upto == 19);
-  const BackfillRecord backfill{.from = 1, .to = 107, .upto = 19, .all = true};
-  node.mesh->on_backfilled(copy, backfill, node.now, node.out);
-  node.mesh->on_written(first->token, 1U, node.now, node.out);
-  node.mesh->move_cursor(1, 1, 19, node.now, node.out);
-  node.run(100ms);
-  node.out.clear();
-  node.tell_gap(asked.number, 20, 40);
+  inline static const LogRecord kCopy{
+      .no = 1, .id = kLog, .first = 108, .head = 107, .whole_from = 108};
+  wire::Want asked;
+};
+
+TEST_CASE("a reader that comes late is told at once of a gap that is told in two parts") {
+  BehindGap node;
+
+  node.tell_gap(node.asked.number, 20, 40);
 
   const auto second = node.take_write();
   REQUIRE(second);
   CHECK(second->write.upto == 40);
+}
+
+TEST_CASE("nobody is asked to wait for what may be the rest of a gap") {
+  BehindGap node;
+
+  node.say(node.origin, wire::Stop{node.asked.number});
+  node.run(2s);
+
+  const auto wants = node.said<wire::Want>(node.origin);
+  REQUIRE(!wants.empty());
+  CHECK(wants.back().from.seq == 20);
+  CHECK(wants.back().owed == 0);
 }
 
 // It is in the middle of what there was when it came, and of that nothing was promised.

@@ -77,6 +77,33 @@ TEST_CASE("a want says from where on its events are promised") {
   CHECK(wants(node, node.origin)[0].owed == 1);
 }
 
+// It has come back, and its path may be cut before it has said all that it needs.
+TEST_CASE("what is held for a peer that has just come back is not passed over") {
+  OneNode node({}, {{.no = 1, .id = kLog, .head = 74, .whole_from = 1}},
+               {.backfills = {}, .holds = {{"peer", kLog.stream, {}, {{1, 74}}}}, .facts = {}});
+  const SessionId origin = node.greet("origin");
+  node.say(origin, announcement());
+  const SessionId peer = node.greet("peer");
+  node.say(peer, wire::Want{.number = 1, .log = kLog, .standing = true, .from = {.seq = 75}});
+  node.run(200ms);
+  const auto passes = [&] {
+    const auto asked = wants(node, origin);
+    REQUIRE(!asked.empty());
+    node.out.clear();
+    node.say(origin, wire::LinkGap{asked.back().number, 75, 93, "retention"});
+    node.say(origin, wire::Upto{asked.back().number, 74, 93});
+    return std::any_of(node.out.begin(), node.out.end(), [](const Action& action) {
+      const auto* const write = std::get_if<WriteCopy>(&action);
+      return write != nullptr && write->write.upto == 93;
+    });
+  };
+
+  CHECK_FALSE(passes());
+  node.say(peer, wire::Ping{});
+  node.run(7s);
+  CHECK(passes());
+}
+
 TEST_CASE("what a peer is not owed is not looked for on its behalf") {
   const LogId first{"origin", "1-x", "events"};
   const LogId next{"origin", "2-x", "events"};
@@ -278,6 +305,44 @@ TEST_CASE("who holds the stream is asked for what the upstream, waiting itself, 
   CHECK(wants(node, keeper)[0].kind == wire::WantKind::Repair);
   CHECK(wants(node, keeper)[0].standing);
   CHECK(wants(node, keeper)[0].to == 4);
+}
+
+TEST_CASE("who holds the stream is asked where the way to the origin is through who asks") {
+  OneNode node({}, {{.no = 1, .id = kLog, .head = 20, .whole_from = 1}});
+  const SessionId asker = node.greet("asker");
+  node.say(asker, wire::State{{},
+                              {record("asker", 1, {{"node", 1}, {"origin", 1}}),
+                               record_of_origin(kLog, {{"asker", 1}})}});
+  node.say(asker, wire::Want{.number = 1, .log = kLog, .standing = true, .from = {.seq = 21}});
+  const SessionId keeper = node.greet("keeper");
+  node.say(keeper, wire::Held{kLog.stream, {{kLog, 20}}});
+  node.say(asker, wire::Want{.number = 3,
+                             .log = kLog,
+                             .kind = wire::WantKind::Repair,
+                             .standing = true,
+                             .from = {.seq = 21},
+                             .owed = 21});
+  node.run(1s);
+
+  REQUIRE(wants(node, keeper).size() == 1);
+  CHECK(wants(node, keeper)[0].kind == wire::WantKind::Repair);
+  CHECK(wants(node, keeper)[0].standing);
+  CHECK(wants(node, keeper)[0].from.seq == 21);
+  CHECK(wants(node, keeper)[0].owed == 21);
+}
+
+TEST_CASE("a node that has all of a closed log asks nobody for more") {
+  OneNode node({}, {{.no = 1, .id = kLog, .head = 20, .whole_from = 1}});
+  node.mesh->put_interest({1, "reader", true, {{"#", {}}}, {{1, 20}}}, node.now, node.out);
+  const SessionId keeper = node.greet("keeper");
+  node.say(keeper, wire::Held{kLog.stream, {{kLog, 20}}});
+  const SessionId origin = node.greet("origin");
+  const LogId newer{kLog.origin, "2-y", kLog.stream};
+  node.say(origin, wire::State{{}, {record_of_origin(newer)}});
+  node.run(3s);
+
+  for (const wire::Want& want : wants(node, keeper)) CHECK(want.log == newer);
+  CHECK(!wants(node, origin).empty());
 }
 
 TEST_CASE("who waits for what is trimmed asks ever more seldom, also where more is trimmed") {

@@ -5,10 +5,12 @@
 
 #include <cstdio>
 #include <memory>
+#include <optional>
+#include <utility>
 
-#include "core/base/quantity.h"
 #include "gateway/cli/commands.h"
 #include "gateway/cli/connection.h"
+#include "gateway/cli/duration_option.h"
 #include "gateway/cli/exit_code.h"
 #include "gateway/cli/publish_pump.h"
 #include "gateway/cli/read_file.h"
@@ -89,7 +91,7 @@ Status complete(Options& options) {
   if (!headers) return tl::unexpected(headers.error());
   options.event.headers = std::move(*headers);
   if (options.expires.empty()) return {};
-  const auto after = parse_duration(options.expires);
+  const auto after = duration_option("pub: --expires", options.expires);
   if (!after) return tl::unexpected(after.error());
   options.event.expires = Clock::system().wall() + *after;
   return {};
@@ -120,7 +122,7 @@ int tell_pending(const Options& options, const PublishPump::Totals& totals) {
 }
 
 int publish(const Options& options, Client& client) {
-  const auto timeout = parse_duration(options.timeout);
+  const auto timeout = duration_option("pub: --timeout", options.timeout);
   if (!timeout) return complain(timeout.error());
   auto source = open_source(options, client.limits());
   if (!source) return complain(source.error());
@@ -133,12 +135,19 @@ int publish(const Options& options, Client& client) {
       print_receipt(event, options.wait, pending);
     };
   }
+  std::optional<Errc> told;
   pump.on_refused = [&](std::uint64_t number, const Error& error) {
+    // Of one payload it is mostly the same each time.
+    if (std::exchange(told, error.code) == error.code && !options.lines) return;
     const std::string which = options.lines ? fmt::format("line {}: ", number) : "";
     fmt::print(stderr, "marram: pub: {}{}\n", which, error.message);
   };
   const auto totals = PublishPump(client, **source, std::move(pump)).run();
   if (!totals) return complain(totals.error());
+  if (totals->refused > 1 && !options.lines) {
+    fmt::print(stderr, "marram: pub: {} events are stored, {} were refused\n", totals->stored,
+               totals->refused);
+  }
   return totals->first_error ? exit_code(totals->first_error->code)
                              : tell_pending(options, *totals);
 }

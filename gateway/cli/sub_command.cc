@@ -11,9 +11,9 @@
 #include <map>
 #include <memory>
 
-#include "core/base/quantity.h"
 #include "gateway/cli/commands.h"
 #include "gateway/cli/connection.h"
+#include "gateway/cli/duration_option.h"
 #include "gateway/cli/event_text.h"
 #include "gateway/cli/exit_code.h"
 #include "gateway/cli/signals.h"
@@ -50,7 +50,7 @@ Result<std::optional<Start>> parse_start(const std::string& from) {
 Result<SubscribeOptions> subscribe_options(const Options& options) {
   const auto start = parse_start(options.from);
   if (!start) return tl::unexpected(start.error());
-  const auto ack_wait = parse_duration(options.ack_wait);
+  const auto ack_wait = duration_option("sub: --ack-wait", options.ack_wait);
   if (!ack_wait) return tl::unexpected(ack_wait.error());
   SubscribeOptions out;
   out.filters = options.filters;

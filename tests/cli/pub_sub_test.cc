@@ -243,6 +243,23 @@ TEST_CASE("input that breaks a rule ends with 64 and is named") {
   CHECK(node.run({"pub", "-t", "a", "-m", "x", "-l"}).code == 64);
   CHECK(node.run({"pub", "-t", "a", "-m", "x", "--id", "i", "-n", "2"}).code == 64);
   CHECK(node.run({"pub", "-t", "a", "-m", "x", "-H", "novalue"}).code == 64);
+  for (const std::string option : {"--timeout", "--expires"}) {
+    const Ran ran = node.run({"pub", "-t", "a", "-m", "x", option, "2"});
+    CHECK(ran.code == 64);
+    CHECK_MESSAGE(has(ran.err, "pub: " + option + ": "), ran.err);
+  }
+}
+
+TEST_CASE("a payload that is refused each time is said once, with how many there were") {
+  const TempDir dir;
+  RunningNode node(dir, "[limits]\npayload_bytes_max = 10");
+  REQUIRE(node.ready());
+
+  const Ran ran = node.run({"pub", "-t", "a", "-m", "far too long for it", "-n", "500"});
+
+  CHECK(ran.code == 64);
+  CHECK_MESSAGE(count_lines(ran.err) == 2, ran.err);
+  CHECK_MESSAGE(has(ran.err, "0 events are stored, 500 were refused"), ran.err);
 }
 
 TEST_SUITE_END();

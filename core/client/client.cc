@@ -33,7 +33,8 @@ class RemoteClient : public Client {
 
   ~RemoteClient() override {
     if (forked()) {
-      (void)io_.release();  // its threads and sockets are the parent's
+      // Its threads and sockets are the parent's.
+      [[maybe_unused]] auto* const left = io_.release();
     } else {
       close();
     }

@@ -31,7 +31,7 @@ void ranges_of(const EventBatch& batch, std::vector<LogRange>& out) {
   }
 }
 
-void Tail::push(EventBatchPtr batch, const std::vector<LogRange>& ranges) {
+void Tail::push(const EventBatchPtr& batch, const std::vector<LogRange>& ranges) {
   if (ranges.empty()) return;
   Held held{batch, cost(*batch), {}};
   for (const LogRange& range : ranges) {

@@ -32,7 +32,7 @@ class Tail {
   static std::size_t cost(const EventBatch& batch);
 
   // Newer batches push out the oldest; the newest one stays, whatever its size.
-  void push(EventBatchPtr batch, const std::vector<LogRange>& ranges);
+  void push(const EventBatchPtr& batch, const std::vector<LogRange>& ranges);
   void clear();
   // What is here of a log is not all of it any more; what is pushed later is.
   void forget(std::uint32_t log) { logs_.erase(log); }

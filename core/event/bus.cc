@@ -67,12 +67,14 @@ Result<Published> submit_and_wait(Bus& bus, std::unique_ptr<EventBatch> batch, D
 
 }  // namespace
 
+// NOLINTBEGIN(performance-unnecessary-value-param): who overrides it keeps them.
 void Bus::await_level(const Level& level, std::vector<Position> /*positions*/,
                       Duration /*patience*/, ListenerPtr listener, std::uint64_t token) {
   listener->notify(Reached{
       token, fail(Errc::Unsupported,
                   fmt::format("publish: level {} is not to be had here", level_text(level)))});
 }
+// NOLINTEND(performance-unnecessary-value-param)
 
 Result<bool> Bus::reach(const Level& level, std::vector<Position> positions, Duration patience) {
   const auto answer = std::make_shared<Answer>();

@@ -178,7 +178,7 @@ void Beacons::dial(TimePoint now, const Others& others, Actions& out) {
     if (at->second.found && !at->second.until && at->second.next <= now) ready.push_back(at);
   }
   std::shuffle(ready.begin(), ready.end(), random_);
-  std::ranges::stable_sort(ready, {}, [](const auto& one) { return one->second.pause; });
+  std::ranges::sort(ready, {}, [](const auto& one) { return one->second.pause; });
   for (const auto& one : ready) {
     auto& [id, node] = *one;
     const std::string& address = node.addresses[random_() % node.addresses.size()].text;

@@ -25,7 +25,8 @@ constexpr Token kFirstRead = Token{1} << 62;
 
 }  // namespace
 
-Mesh::Body::Body(MeshOptions the_options, std::vector<LogRecord> records, MeshRecords mesh, Now now)
+Mesh::Body::Body(MeshOptions the_options, const std::vector<LogRecord>& records,
+                 const MeshRecords& mesh, Now now)
     : options(std::move(the_options)),
       link_options{hello_of(options)},
       logs(options.logs_max),
@@ -70,8 +71,9 @@ Mesh::Body::Body(MeshOptions the_options, std::vector<LogRecord> records, MeshRe
   sweep_at = now.steady;
 }
 
-Mesh::Mesh(MeshOptions options, std::vector<LogRecord> logs, MeshRecords records, Now now)
-    : body_(std::make_unique<Body>(std::move(options), std::move(logs), std::move(records), now)) {}
+Mesh::Mesh(MeshOptions options, const std::vector<LogRecord>& logs, const MeshRecords& records,
+           Now now)
+    : body_(std::make_unique<Body>(std::move(options), logs, records, now)) {}
 Mesh::~Mesh() = default;
 
 void Mesh::on_session_up(const SessionInfo& session, Now now, Actions& out) {
@@ -192,7 +194,7 @@ void Mesh::on_log_forgotten(std::uint32_t no, Now, Actions&) {
   body_->own_news();
 }
 
-void Mesh::on_written(Token token, Result<std::uint32_t> log, Now now, Actions& out) {
+void Mesh::on_written(Token token, const Result<std::uint32_t>& log, Now now, Actions& out) {
   body_->copies.on_written(token, log, now, out);
 }
 
@@ -200,7 +202,7 @@ void Mesh::on_read(Token token, Result<ReadResult> read, Now now, Actions&) {
   body_->serving.on_read(token, read, now.steady);
 }
 
-void Mesh::on_time_found(Token token, Result<std::uint64_t> seq, Now now, Actions&) {
+void Mesh::on_time_found(Token token, const Result<std::uint64_t>& seq, Now now, Actions&) {
   body_->serving.on_time_found(token, seq, now.steady);
 }
 

@@ -62,7 +62,8 @@ struct MeshOptions {
 class Mesh {
  public:
   // `logs` and `records`: what the store had when it was opened.
-  Mesh(MeshOptions options, std::vector<LogRecord> logs, MeshRecords records, Now now);
+  Mesh(MeshOptions options, const std::vector<LogRecord>& logs, const MeshRecords& records,
+       Now now);
   ~Mesh();
 
   // --- from the transport ---
@@ -97,9 +98,9 @@ class Mesh {
   void on_log_forgotten(std::uint32_t log, Now now, Actions& out);
 
   // --- answers to actions ---
-  void on_written(Token token, Result<std::uint32_t> log, Now now, Actions& out);
+  void on_written(Token token, const Result<std::uint32_t>& log, Now now, Actions& out);
   void on_read(Token token, Result<ReadResult> read, Now now, Actions& out);
-  void on_time_found(Token token, Result<std::uint64_t> seq, Now now, Actions& out);
+  void on_time_found(Token token, const Result<std::uint64_t>& seq, Now now, Actions& out);
   // A PutHold or RemoveHold that failed.
   void on_hold_not_saved(const std::string& peer, const std::string& stream, Now now, Actions& out);
 

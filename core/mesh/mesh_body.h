@@ -35,7 +35,8 @@ struct Mesh::Body {
     std::size_t bytes = 0;  // about what they take in memory
   };
 
-  Body(MeshOptions the_options, std::vector<LogRecord> records, MeshRecords mesh, Now now);
+  Body(MeshOptions the_options, const std::vector<LogRecord>& records, const MeshRecords& mesh,
+       Now now);
 
   // mesh_links.cc: sessions
   void session_up(const SessionInfo& session, Now now, Actions& out);

@@ -241,9 +241,9 @@ void Mesh::Body::reassure(Now now, Actions& out) {
   for (const auto& [peer, id] : links.peers()) {
     Link& link = *links.find(id);
     if (!takes_part(peer)) continue;
-    const auto comes = [&, id = id](const Log& log) {
+    const auto comes = [&](const Log& log) {
       const Link* const from = links.live(copies.upstream_of(log));
-      if (from == nullptr || from->id() == id) return false;
+      if (from == nullptr || from == &link) return false;
       return receives(*from) || now.steady - *copies.heard_of(log) < options.repair_after;
     };
     // It hears something at least every three quarters of `repair_after`.

@@ -74,11 +74,12 @@ class Broker {
   // A number for open().  Any thread.
   SubscriptionId new_id() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
   // Answered by Opened, or by Ended, through `listener`; perhaps before it returns.
-  void open(SubscriptionId id, SubscribeOptions options, ListenerPtr listener);
-  void change(SubscriptionId id, std::vector<std::string> filters, std::string attributes);
+  void open(SubscriptionId id, const SubscribeOptions& options, const ListenerPtr& listener);
+  void change(SubscriptionId id, const std::vector<std::string>& filters,
+              const std::string& attributes);
   void settle(SubscriptionId id, std::span<const Position> positions, Settle how, Duration delay);
   void close_subscription(SubscriptionId id);
-  void remove_consumer(std::string name, const ListenerPtr& listener, std::uint64_t token);
+  void remove_consumer(const std::string& name, const ListenerPtr& listener, std::uint64_t token);
   void consumers(std::function<void(std::vector<ConsumerInfo>)> done);
   // As Bus::await_level(); `done` runs on the loop, perhaps before it returns.
   void await_level(const Level& level, const std::vector<Position>& positions, Duration patience,

@@ -116,7 +116,7 @@ struct Broker::Body {
   // broker_readers.cc
   Status check(const SubscribeOptions& options) const;
   Status check_filters(const std::vector<std::string>& filters) const;
-  void open(SubscriptionId id, SubscribeOptions options, const ListenerPtr& listener);
+  void open(SubscriptionId id, const SubscribeOptions& options, const ListenerPtr& listener);
   void open_ephemeral(SubscriptionId id, const SubscribeOptions& options,
                       const ListenerPtr& listener);
   void open_durable(SubscriptionId id, const SubscribeOptions& options,
@@ -136,7 +136,7 @@ struct Broker::Body {
   void on_removed(Slot& slot, const ListenerPtr& listener, std::uint64_t token,
                   const Status& status);
   void put_off(Slot& slot, PutOff what);
-  void run_put_off(std::deque<PutOff> list);
+  void run_put_off(const std::deque<PutOff>& list);
 
   Slot& add_slot(std::unique_ptr<Consumer> consumer, bool durable);
   void erase_slot(Slot& slot);

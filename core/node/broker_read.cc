@@ -83,7 +83,7 @@ void Broker::Body::on_read(const Read& read, Result<ReadResult> result) {
 void Broker::Body::find_time(Slot& slot, const FindTime& find) {
   store.find_time(
       find.log, find.time,
-      [this, index = slot.index, uid = slot.uid, no = find.log](Result<std::uint64_t> seq) {
+      [this, index = slot.index, uid = slot.uid, no = find.log](const Result<std::uint64_t>& seq) {
         post([this, index, uid, no, seq = seq.value_or(0)] {
           Slot* const found = still(index, uid);
           if (found == nullptr) return;

@@ -62,7 +62,8 @@ Status Broker::Body::check(const SubscribeOptions& wanted) const {
   return {};
 }
 
-void Broker::Body::open(SubscriptionId id, SubscribeOptions wanted, const ListenerPtr& listener) {
+void Broker::Body::open(SubscriptionId id, const SubscribeOptions& wanted,
+                        const ListenerPtr& listener) {
   if (auto status = check(wanted); !status) {
     listener->notify(Ended{id, status.error()});
   } else if (wanted.name.empty()) {
@@ -143,7 +144,7 @@ void Broker::Body::on_made(std::uint32_t index, std::uint64_t uid, Result<std::u
     slot->record.no = *no;
     by_no[*no] = slot;
     wish(*slot);
-    return run_put_off(std::move(list));
+    return run_put_off(list);
   }
   log.error("broker", no.error().message, {{"consumer", slot->record.name}});
   erase_slot(*slot);
@@ -153,7 +154,7 @@ void Broker::Body::on_made(std::uint32_t index, std::uint64_t uid, Result<std::u
     list.front().opens->notify(Ended{list.front().id, no.error()});
     list.pop_front();
   }
-  run_put_off(std::move(list));
+  run_put_off(list);
 }
 
 void Broker::Body::resume_durable(Slot& slot, SubscriptionId id, const SubscribeOptions& wanted,
@@ -180,7 +181,7 @@ void Broker::Body::resume_durable(Slot& slot, SubscriptionId id, const Subscribe
       list.front().opens->notify(Ended{list.front().id, status.error()});
       list.pop_front();
     }
-    run_put_off(std::move(list));
+    run_put_off(list);
   });
 }
 
@@ -308,7 +309,7 @@ void Broker::Body::on_removed(Slot& slot, const ListenerPtr& listener, std::uint
   slot.with_store = false;
   if (status) erase_slot(slot);
   listener->notify(Removed{token, status});
-  run_put_off(std::move(list));
+  run_put_off(list);
 }
 
 void Broker::Body::put_off(Slot& slot, PutOff what) {
@@ -316,7 +317,7 @@ void Broker::Body::put_off(Slot& slot, PutOff what) {
   slot.put_off.push_back(std::move(what));
 }
 
-void Broker::Body::run_put_off(std::deque<PutOff> list) {
+void Broker::Body::run_put_off(const std::deque<PutOff>& list) {
   // Each asks anew, and may have to wait again, behind those before it.
   for (const PutOff& what : list) {
     if (what.opens) by_id.erase(what.id);
@@ -367,18 +368,20 @@ Broker::Body::Slot* Broker::Body::still(std::uint32_t index, std::uint64_t uid) 
   return slot != nullptr && slot->uid == uid ? slot : nullptr;
 }
 
-void Broker::open(SubscriptionId id, SubscribeOptions options, ListenerPtr listener) {
+void Broker::open(SubscriptionId id, const SubscribeOptions& options, const ListenerPtr& listener) {
   body_->tell_time();
-  body_->open(id, std::move(options), listener);
+  body_->open(id, options, listener);
 }
 
-void Broker::change(SubscriptionId id, std::vector<std::string> filters, std::string attributes) {
+void Broker::change(SubscriptionId id, const std::vector<std::string>& filters,
+                    const std::string& attributes) {
   body_->change(id, filters, attributes);
 }
 
 void Broker::close_subscription(SubscriptionId id) { body_->close(id); }
 
-void Broker::remove_consumer(std::string name, const ListenerPtr& listener, std::uint64_t token) {
+void Broker::remove_consumer(const std::string& name, const ListenerPtr& listener,
+                             std::uint64_t token) {
   body_->remove(name, listener, token);
 }
 

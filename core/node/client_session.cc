@@ -155,7 +155,7 @@ Status ClientSession::on(wire::Open& open) {
   const SubscriptionId id = shared_.broker.new_id();
   by_wire_.emplace(open.id, id);
   by_broker_.emplace(id, Opened{open.id});
-  shared_.broker.open(id, std::move(open.options), gate_);
+  shared_.broker.open(id, open.options, gate_);
   return {};
 }
 
@@ -165,7 +165,7 @@ Status ClientSession::on(wire::Change& change) {
     send(wire::ChangeAnswer{change.id, fail(Errc::NotFound, "endpoint: no such subscription")});
     return {};
   }
-  shared_.broker.change(found->second, std::move(change.filters), std::move(change.attributes));
+  shared_.broker.change(found->second, change.filters, change.attributes);
   return {};
 }
 
@@ -247,7 +247,7 @@ Error ClientSession::too_many_questions() const {
 
 Status ClientSession::on(wire::Remove& remove) {
   if (begin_question()) {
-    shared_.broker.remove_consumer(std::move(remove.name), gate_, remove.number);
+    shared_.broker.remove_consumer(remove.name, gate_, remove.number);
   } else {
     send(wire::RemoveAnswer{remove.number, tl::unexpected(too_many_questions())});
   }

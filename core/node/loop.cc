@@ -67,11 +67,9 @@ void Loop::poll(bool busy) {
   };
   until(broker_->wake_at());
   for (LoopPart* const part : parts_) until(part->wake_at());
-  try {
-    zmq::poll(items_, timeout);
-  } catch (const zmq::error_t&) {
-    // EINTR: a signal handler ran; ETERM cannot be, parts own their context.
-  }
+  // It fails where a signal handler ran.
+  (void)zmq_poll(items_.data(), static_cast<int>(items_.size()),
+                 static_cast<long>(timeout.count()));
 }
 
 }  // namespace marram

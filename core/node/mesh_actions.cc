@@ -32,6 +32,7 @@ void MeshPart::act(mesh::ReadEvents& read) {
     return;
   }
   std::vector<FilterRecord> filters;
+  filters.reserve(read.filters.size());
   for (std::string& filter : read.filters) filters.push_back({std::move(filter), {}});
   store_.read({.log = read.log,
                .after = read.after,

@@ -37,6 +37,7 @@ void StoreEvents::drop(const EventBatch& batch) {
 void StoreEvents::tell_dropped() {
   const Dropped dropped = dropped_.with([](Dropped& all) { return std::exchange(all, Dropped()); });
   std::vector<Position> heads;
+  heads.reserve(dropped.heads.size());
   for (const auto& [log, seq] : dropped.heads) heads.emplace_back(log, seq);
   broker_->on_dropped(heads, dropped.recorded);
   if (mesh_ != nullptr) mesh_->on_dropped(heads);

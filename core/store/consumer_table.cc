@@ -76,8 +76,9 @@ Status ConsumerTable::load_consumers(Connection& connection) {
     record.attributes = select->text(4);
     record.created = wall(select->number(5));
     record.seen = wall(select->number(6));
-    by_name_.emplace(record.name, record.no);
-    consumers_.emplace(record.no, StoredConsumer{std::move(record), {}});
+    const std::uint32_t no = record.no;
+    by_name_.emplace(record.name, no);
+    consumers_.emplace(no, StoredConsumer{std::move(record), {}});
   }
 }
 

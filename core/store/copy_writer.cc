@@ -88,7 +88,7 @@ std::uint64_t CopyWriter::bytes(const CopyWrite& write) const {
 }
 
 Result<LogState*> CopyWriter::apply(CopyWrite& write, WallTime now) {
-  const auto found = log_for(write, now);
+  auto found = log_for(write, now);
   if (!found) return found;
   LogState& log = **found;
   if (write.events) {

@@ -249,7 +249,7 @@ Status Database::move(const CursorMove& move, WallTime now) {
 Result<bool> Database::retain(WallTime now) {
   if (!retention_.has_rules()) return false;
   if (auto status = begin(CommitKind::NoSync); !status) return tl::unexpected(status.error());
-  const auto more = retention_.slice(now);
+  auto more = retention_.slice(now);
   if (!more) return more;
   if (auto status = commit(); !status) return tl::unexpected(status.error());
   return more;

@@ -64,12 +64,12 @@ void DiskStore::save_cursors(std::vector<CursorMove> moves) {
 }
 
 void DiskStore::read(ReadRequest request, std::function<void(Result<ReadResult>)> done) {
-  reader_->read(std::move(request), std::move(done));
+  reader_->read(std::move(request), done);
 }
 
 void DiskStore::find_time(std::uint32_t log, WallTime time,
                           std::function<void(Result<std::uint64_t>)> done) {
-  reader_->find_time(log, time, std::move(done));
+  reader_->find_time(log, time, done);
 }
 
 void DiskStore::write_copy(CopyWrite write, CopyDone done) {

@@ -10,18 +10,17 @@ constexpr Duration kSeenEvery = std::chrono::minutes(1);
 }  // namespace
 
 Status HoldTable::load(Connection& connection) {
-  auto prepared =
-      Preparer(connection)
-          .add(put_,
-               "INSERT INTO hold VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE "
-               "SET contact = excluded.contact")
-          .add(remove_, "DELETE FROM hold WHERE peer = ?1 AND stream = ?2")
-          .add(put_log_,
-               "INSERT INTO hold_log VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE "
-               "SET acked = excluded.acked")
-          .add(remove_logs_, "DELETE FROM hold_log WHERE peer = ?1 AND stream = ?2")
-          .add(forget_log_, "DELETE FROM hold_log WHERE log = ?1")
-          .done();
+  auto prepared = Preparer(connection)
+                      .add(put_,
+                           "INSERT INTO hold VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE "
+                           "SET contact = excluded.contact")
+                      .add(remove_, "DELETE FROM hold WHERE peer = ?1 AND stream = ?2")
+                      .add(put_log_,
+                           "INSERT INTO hold_log VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE "
+                           "SET acked = excluded.acked")
+                      .add(remove_logs_, "DELETE FROM hold_log WHERE peer = ?1 AND stream = ?2")
+                      .add(forget_log_, "DELETE FROM hold_log WHERE log = ?1")
+                      .done();
   if (!prepared) return prepared;
   auto select = Statement::prepare(connection, "SELECT peer, stream, contact FROM hold");
   if (!select) return tl::unexpected(select.error());

@@ -36,13 +36,13 @@ Reader::Reader(std::filesystem::path path, std::string vfs, const Board& board,
 
 Reader::~Reader() { close(); }
 
-void Reader::read(Store::ReadRequest request, std::function<void(Result<ReadResult>)> done) {
+void Reader::read(Store::ReadRequest request, const std::function<void(Result<ReadResult>)>& done) {
   const Job job = [this, request = std::move(request), done] { done(read(request)); };
   if (!box_.post(job)) done(tl::unexpected(closed()));
 }
 
 void Reader::find_time(std::uint32_t log, WallTime time,
-                       std::function<void(Result<std::uint64_t>)> done) {
+                       const std::function<void(Result<std::uint64_t>)>& done) {
   const Job job = [this, log, time, done] { done(find_time(log, time)); };
   if (!box_.post(job)) done(tl::unexpected(closed()));
 }

@@ -27,8 +27,9 @@ class Reader : public FileUser {
   Reader& operator=(const Reader&) = delete;
 
   // Each `done` is called, with Closed after close().
-  void read(Store::ReadRequest request, std::function<void(Result<ReadResult>)> done);
-  void find_time(std::uint32_t log, WallTime time, std::function<void(Result<std::uint64_t>)> done);
+  void read(Store::ReadRequest request, const std::function<void(Result<ReadResult>)>& done);
+  void find_time(std::uint32_t log, WallTime time,
+                 const std::function<void(Result<std::uint64_t>)>& done);
   // Jobs wait between the two.
   void pause() override;
   void resume() override;

@@ -16,7 +16,7 @@ constexpr std::size_t kChunk = 64 << 10;  // SQLite's unix VFS takes less than 1
 
 sqlite3_file* wal_file(sqlite3* handle) {
   sqlite3_file* file = nullptr;
-  sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
+  sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&file));
   return file != nullptr && file->pMethods != nullptr ? file : nullptr;
 }
 

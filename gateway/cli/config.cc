@@ -245,6 +245,7 @@ std::vector<std::string> known_config_keys() {
   LoadedConfig loaded;
   if (tree) read_all(*tree, {}, loaded);
   std::vector<std::string> keys;
+  keys.reserve(loaded.report.effective.size());
   for (const EffectiveValue& value : loaded.report.effective) {
     keys.push_back(
         fmt::format("{}.{}", value.section.substr(0, value.section.find('[')), value.key));

@@ -86,6 +86,7 @@ void read_routes(Section& root, ConfigReport& report, Config& config) {
     }
     // With those before it, so that the problem is said of the right one.
     std::vector<RouteOptions> all;
+    all.reserve(config.routes.size() + 1);
     for (const RouteConfig& other : config.routes) all.push_back(as_checked(other));
     all.push_back(as_checked(route));
     if (const auto status = check_routes(all); status) {

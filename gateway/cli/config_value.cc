@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
+#include <tuple>
 
 namespace marram::cli {
 
@@ -26,8 +28,9 @@ ConfigTable from_table(const toml::table& table, const std::string& name) {
         key.source().begin,
         ConfigEntry{std::string(key.str()), place_of(key.source(), name), from_node(value, name)});
   }
-  std::ranges::stable_sort(
-      found, {}, [](const auto& entry) { return std::pair(entry.first.line, entry.first.column); });
+  std::ranges::sort(found, {}, [](const auto& one) {
+    return std::tuple(one.first.line, one.first.column, std::string_view(one.second.key));
+  });
   ConfigTable entries;
   for (auto& [position, entry] : found) entries.push_back(std::move(entry));
   return entries;

@@ -90,7 +90,8 @@ void print(const DrillOptions& options, std::size_t round, const Sum& sum, std::
                            {"lost", sum.lost},
                            {"duplicated", sum.duplicated},
                            {"out_of_order", sum.out_of_order}})
-        << std::endl;
+        << '\n'
+        << std::flush;
     return;
   }
   if (round == 1) {

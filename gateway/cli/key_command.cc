@@ -28,7 +28,7 @@ Result<std::string> find_file(const Options& options) {
   if (!loaded.report.problems.empty()) {
     return fail(Errc::Config, fmt::format("{}", fmt::join(loaded.report.problems, "\nmarram: ")));
   }
-  const std::string file = loaded.config.node.mesh.key_file.string();
+  std::string file = loaded.config.node.mesh.key_file.string();
   if (!file.empty()) return file;
   return fail(Errc::Config, "key: mesh.key_file is empty: this node has no key");
 }
@@ -68,7 +68,7 @@ void add_key_command(CLI::App& app, Action& chosen) {
   CLI::App* key = app.add_subcommand("key", "Show or make the key that a node is known by");
   key->require_subcommand(1);
   const auto options = std::make_shared<Options>();
-  const auto add = [&](const char* name, const char* what, std::function<int()> action) {
+  const auto add = [&](const char* name, const char* what, const std::function<int()>& action) {
     CLI::App* command = key->add_subcommand(name, what);
     command->add_option("-c,--config", options->config, "Config file of the node");
     command->add_option("--set", options->sets, "Override a key: node.data_dir=PATH")

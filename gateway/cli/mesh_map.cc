@@ -68,7 +68,7 @@ std::map<std::string, Node> read_map(const json& status) {
 
 std::string label(const std::map<std::string, Node>& nodes, const std::string& id) {
   const auto found = nodes.find(id);
-  const std::string shown = printable(id.substr(0, 8));
+  std::string shown = printable(id.substr(0, 8));
   if (found == nodes.end() || found->second.name.empty()) return shown;
   return fmt::format("{} ({})", printable(found->second.name), shown);
 }

@@ -42,7 +42,7 @@ std::string rate_text(const json& link) {
 
 // A name where there is one, and enough of the id to tell two of them apart.
 std::string who(const json& name, const std::string& id) {
-  const std::string shown = printable(id.substr(0, 8));
+  std::string shown = printable(id.substr(0, 8));
   if (!name.is_string() || name.get<std::string>().empty()) return shown;
   return fmt::format("{} ({})", printable(name.get<std::string>()), shown);
 }

@@ -33,8 +33,8 @@ class Pipe : public std::enable_shared_from_this<Pipe> {
 
   void close() {
     error_code ignored;
-    near_.close(ignored);
-    far_.close(ignored);
+    ignored = near_.close(ignored);
+    ignored = far_.close(ignored);
   }
 
  private:
@@ -73,9 +73,9 @@ class TcpRelay : public Relay {
     }
     target_ = found.begin()->endpoint();
     const tcp::endpoint loopback(asio::ip::address_v4::loopback(), 0);
-    acceptor_.open(loopback.protocol(), error);
-    if (!error) acceptor_.bind(loopback, error);
-    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    error = acceptor_.open(loopback.protocol(), error);
+    if (!error) error = acceptor_.bind(loopback, error);
+    if (!error) error = acceptor_.listen(asio::socket_base::max_listen_connections, error);
     if (!error) port_ = acceptor_.local_endpoint(error).port();
     if (error) return fail(Errc::Io, fmt::format("relay: cannot listen: {}", error.message()));
     accept();
@@ -123,7 +123,7 @@ class TcpRelay : public Relay {
 
 }  // namespace
 
-Result<std::unique_ptr<Relay>> Relay::open(std::string host, std::uint16_t port) {
+Result<std::unique_ptr<Relay>> Relay::open(const std::string& host, std::uint16_t port) {
   auto relay = std::make_unique<TcpRelay>();
   if (auto status = relay->start(host, port); !status) return tl::unexpected(status.error());
   return relay;

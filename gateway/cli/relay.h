@@ -15,7 +15,7 @@ class Relay {
  public:
   // Listens on a free port of loopback and carries connections to host:port.
   // Errors: Io
-  static Result<std::unique_ptr<Relay>> open(std::string host, std::uint16_t port);
+  static Result<std::unique_ptr<Relay>> open(const std::string& host, std::uint16_t port);
   virtual ~Relay() = default;
 
   virtual std::uint16_t port() const = 0;

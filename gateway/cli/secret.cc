@@ -27,7 +27,7 @@ Result<std::string> from_file(const Secret& secret, const std::string& path) {
 }  // namespace
 
 std::string Secret::shown() const {
-  const std::string quoted = nlohmann::json(value).dump();
+  std::string quoted = nlohmann::json(value).dump();
   switch (kind) {
     case Kind::Text:
       return quoted;

@@ -178,7 +178,7 @@ std::string route_text(const json& route) {
       continue;
     }
     for (const auto& [inner, count] : value.items()) {
-      out += fmt::format("{:<18} {}\n", key + "." + inner, shown(count));
+      out += fmt::format("{:<18} {}\n", fmt::format("{}.{}", key, inner), shown(count));
     }
   }
   return out;

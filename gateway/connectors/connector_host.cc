@@ -34,6 +34,7 @@ void StatusReporter::tick(RouteStatus& status, TimePoint now) {
 bool wait_for(const ConnectorHost& host, const std::vector<int>& fds, TimePoint now,
               TimePoint until) {
   std::vector<pollfd> polled;
+  polled.reserve(host.stop_fds.size() + fds.size());
   for (const int fd : host.stop_fds) polled.push_back({fd, POLLIN, 0});
   for (const int fd : fds) {
     if (fd >= 0) polled.push_back({fd, POLLIN, 0});

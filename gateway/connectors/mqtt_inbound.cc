@@ -26,7 +26,7 @@ MqttInbound::MqttInbound(Bus& bus, NodeIdentity node, const ConnectorConfig& con
       host_(host),
       reporter_(host),
       dialer_(config_, node_, status_,
-              [this](MqttMessage message) { on_message(std::move(message)); }) {}
+              [this](const MqttMessage& message) { on_message(message); }) {}
 
 Status MqttInbound::run() {
   for (;;) {
@@ -111,7 +111,7 @@ bool MqttInbound::look_at_stuck() {
   return true;
 }
 
-void MqttInbound::on_message(MqttMessage message) {
+void MqttInbound::on_message(const MqttMessage& message) {
   if (has_passed(message, node_.id)) {
     counts_.with([](Counts& counts) { ++counts.looped; });
     return;

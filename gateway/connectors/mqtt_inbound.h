@@ -43,7 +43,7 @@ class MqttInbound {
   };
 
   // --- on Paho's receiving thread ---
-  void on_message(MqttMessage message);
+  void on_message(const MqttMessage& message);
   Status submit_and_wait(const Event& event);
   void refuse(const MqttMessage& message, const std::string& why);
   [[noreturn]] void stay(FaultKind kind, std::string text);

@@ -82,7 +82,7 @@ class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::ia
     closing_ = true;
     try {
       if (client_.is_connected()) client_.disconnect(0);
-    } catch (const mqtt::exception&) {  // it has just been lost
+    } catch (const mqtt::exception&) {  // NOLINT(bugprone-empty-catch): it has just been lost
     }
   }
 
@@ -93,6 +93,7 @@ class PahoLink final : public MqttLink, private mqtt::callback, private mqtt::ia
       auto properties = v5_ ? to_properties(message) : mqtt::properties();
       const auto out = mqtt::message::create(std::move(message.topic), std::move(message.payload),
                                              1, false, properties);
+      // The library only hands it back.  NOLINTNEXTLINE(performance-no-int-to-ptr)
       client_.publish(out, reinterpret_cast<void*>(serial), *this);
       return {};
     } catch (const mqtt::exception& error) {

@@ -62,6 +62,7 @@ int spawn(pid_t& pid, const Process::Options& options, int in, int out) {
 
   std::vector<std::string> texts = options.arguments;
   std::vector<char*> arguments;
+  arguments.reserve(texts.size() + 1);
   for (std::string& text : texts) arguments.push_back(text.data());
   arguments.push_back(nullptr);
   const int error =

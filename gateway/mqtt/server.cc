@@ -46,11 +46,11 @@ Status Server::bind(const std::vector<Endpoint>& endpoints) {
     const tcp::endpoint at(asio::ip::make_address(endpoint.address), endpoint.port);
     boost::system::error_code error;
     tcp::acceptor acceptor(io_);
-    acceptor.open(at.protocol(), error);
-    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error && at.address().is_v6()) acceptor.set_option(asio::ip::v6_only(true), error);
-    if (!error) acceptor.bind(at, error);
-    if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
+    error = acceptor.open(at.protocol(), error);
+    if (!error) error = acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error && at.address().is_v6()) error = acceptor.set_option(asio::ip::v6_only(true), error);
+    if (!error) error = acceptor.bind(at, error);
+    if (!error) error = acceptor.listen(tcp::acceptor::max_listen_connections, error);
     if (error) {
       return fail(Errc::Io, fmt::format("mqtt: cannot listen on {}: {} (mqtt.listen)",
                                         endpoint.text(), error.message()));
@@ -179,8 +179,8 @@ void Server::admit(tcp::socket socket, const Door& door) {
     }
     return;
   }
-  socket.set_option(tcp::no_delay(true), error);
-  socket.non_blocking(true, error);
+  error = socket.set_option(tcp::no_delay(true), error);
+  error = socket.non_blocking(true, error);
   if (free_slots_.empty()) {
     free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
     slots_.emplace_back();
@@ -251,7 +251,7 @@ void Server::begin_closing() {
   closing_ = true;
   closing_until_ = now_.steady + kClosingTakes;
   boost::system::error_code ignored;
-  for (Door& door : doors_) door.acceptor.close(ignored);
+  for (Door& door : doors_) ignored = door.acceptor.close(ignored);
 }
 
 // What was taken is answered first, unless that takes too long.

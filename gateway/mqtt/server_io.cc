@@ -214,7 +214,7 @@ void Server::drop(Connection& connection) {
   unfinished_bytes_ -= connection.unfinished_counted;
   boost::system::error_code ignored;
   connection.channel.reset();
-  connection.socket.close(ignored);
+  ignored = connection.socket.close(ignored);
   const auto address = per_address_.find(connection.address);
   if (--address->second == 0) per_address_.erase(address);
   const std::uint32_t slot = connection.handle.slot;

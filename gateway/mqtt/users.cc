@@ -143,6 +143,8 @@ const User* Users::find(std::string_view name) const {
 AccessPtr access_of(const User& user, std::string_view name, std::string_view client_id) {
   std::vector<std::string> publish;
   std::vector<std::string> subscribe;
+  publish.reserve(user.publish.size());
+  subscribe.reserve(user.subscribe.size());
   for (const auto& filter : user.publish) publish.push_back(fill_in(filter, name, client_id));
   for (const auto& filter : user.subscribe) subscribe.push_back(fill_in(filter, name, client_id));
   return std::make_shared<const Access>(std::move(publish), std::move(subscribe));

@@ -74,6 +74,8 @@ class Copies {
   // `peer` holds for this node.
   void on_held(Log& log, const std::string& peer, std::uint64_t acked, TimePoint now);
   void on_session_down(SessionId session, const std::string& peer, Now now);
+  // Whether `token` was one of its questions.
+  bool on_time_found(Token token, const Result<std::uint64_t>& seq);
   // Whether `token` was one of its writes.
   bool on_written(Token token, const Result<std::uint32_t>& log, Now now, Actions& out);
   void forget(std::uint32_t index);
@@ -168,6 +170,9 @@ class Copies {
   // copies_readers.cc: what may be read
   bool more_to_come(const Log& log) const;
   bool waits_for_older(const Log& log, const ReaderNeed& reader, Now now);
+  // The first position of that time, or behind the head; empty: not known yet.
+  std::optional<std::uint64_t> find_start(const Log& log, Fetch& f, const ReaderNeed& reader,
+                                          Now now, Actions& out);
   void tell_readers(Log& log, Fetch& f, Now now, Actions& out);
 
   // copies_take.cc: what comes
@@ -210,6 +215,11 @@ class Copies {
   std::map<std::uint32_t, Fetch> fetches_;
   std::map<Key, std::uint32_t> requests_;
   std::map<Token, Writing> writes_;
+  struct Finding {
+    std::uint32_t log = 0;  // index
+    std::uint64_t interest = 0;
+  };
+  std::map<Token, Finding> finds_;
   std::map<SessionId, Large> large_;
   std::map<SessionId, std::set<std::string>> held_;  // streams that the peer holds for this node
   std::map<std::uint32_t, TimePoint> again_;

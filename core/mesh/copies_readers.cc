@@ -11,6 +11,7 @@ using wire::Begin;
 
 constexpr Duration kOlderWait = std::chrono::seconds(30);
 constexpr Duration kLookAgain = std::chrono::milliseconds(50);
+constexpr Duration kNoNews = std::chrono::seconds(30);
 
 // Whether a backfill brings all that the reader wants.
 bool fills_for(const BackfillRecord& backfill, const ReaderNeed& reader) {
@@ -19,6 +20,13 @@ bool fills_for(const BackfillRecord& backfill, const ReaderNeed& reader) {
                        [&](const std::string& filter) { return covers(filter, start.filter); });
   };
   return backfill.all || std::all_of(reader.filters.begin(), reader.filters.end(), is_filled);
+}
+
+// Memory has no history to look into.
+bool begins_at_time(const Log& log, const ReaderNeed& reader) {
+  return !reader.cursor && log.durability != Durability::Memory &&
+         std::all_of(reader.filters.begin(), reader.filters.end(),
+                     [](const FilterStart& filter) { return filter.from.at == Begin::At::Time; });
 }
 
 // What was asked for has begun and brought nothing yet.
@@ -56,6 +64,45 @@ bool Copies::waits_for_older(const Log& log, const ReaderNeed& reader, Now now) 
   return false;
 }
 
+// What comes late and was recorded before is not new; what an origin records whose clock is behind
+// is, once all is here that there was.
+std::optional<std::uint64_t> Copies::find_start(const Log& log, Fetch& f, const ReaderNeed& reader,
+                                                Now now, Actions& out) {
+  const std::uint64_t head = log.record->head;
+  Fetch::Find& find = f.finds.try_emplace(reader.interest, Fetch::Find{now.steady}).first->second;
+  if (find.seq && *find.seq <= find.head) return find.seq;
+  const bool answers = log.closed || (f.main && f.main->answered);
+  std::uint64_t end = tables_.sources.end(log);
+  for (const auto& [peer, have] : log.have) end = std::max(end, have.upto);
+  const bool all_here = answers && f.taken == head && head >= end;
+  if (find.seq && find.head == head && all_here) return head + 1;
+  const TimePoint late = find.since + kNoNews;
+  if (now.steady >= late) return head + 1;
+  again(log, late);
+  if (find.asked && (!find.seq || find.head == head)) return {};
+  WallTime time = WallTime::max();
+  for (const FilterStart& filter : reader.filters) time = std::min(time, filter.from.time);
+  const Token token = next_token_++;
+  finds_[token] = {log.index, reader.interest};
+  find = {find.since, true, head, {}};
+  out.push_back(FindSeq{token, log.record->no, time});
+  return {};
+}
+
+bool Copies::on_time_found(Token token, const Result<std::uint64_t>& seq) {
+  const auto asked = finds_.find(token);
+  if (asked == finds_.end()) return false;
+  const auto fetch = fetches_.find(asked->second.log);
+  const Log* const log = tables_.logs.at(asked->second.log);
+  if (fetch != fetches_.end() && log != nullptr) {
+    const auto find = fetch->second.finds.find(asked->second.interest);
+    if (find != fetch->second.finds.end()) find->second.seq = seq.value_or(find->second.head + 1);
+    again(*log, TimePoint());
+  }
+  finds_.erase(asked);
+  return true;
+}
+
 // Says of every reader how far it may read, where that has changed.
 void Copies::tell_readers(Log& log, Fetch& f, Now now, Actions& out) {
   if (!log.record) return;
@@ -88,6 +135,11 @@ void Copies::tell_readers(Log& log, Fetch& f, Now now, Actions& out) {
       again(log, now.steady + kLookAgain);
       continue;
     }
+    if (before == f.told.end() && from <= start && begins_at_time(log, reader)) {
+      const auto place = find_start(log, f, reader, now, out);
+      if (!place) continue;
+      start = std::max(start, *place);
+    }
     if (from <= start) {
       told = {start - 1, limited ? std::max(log.record->head, start - 1) : Readable::kNoLimit};
     } else if (backfill && backfill->from <= start && from <= backfill->to + 1 &&
@@ -113,6 +165,11 @@ void Copies::tell_readers(Log& log, Fetch& f, Now now, Actions& out) {
     kept[reader.interest] = told;
   }
   f.told = std::move(kept);
+  std::erase_if(f.finds, [&](const auto& find) {
+    return f.told.contains(find.first) ||
+           std::none_of(f.need.readers.begin(), f.need.readers.end(),
+                        [&](const auto& reader) { return reader.interest == find.first; });
+  });
 }
 
 }  // namespace marram::mesh

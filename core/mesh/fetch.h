@@ -132,7 +132,15 @@ struct Fetch {
     bool operator==(const Told&) const = default;
   };
   std::map<std::uint64_t, Told> told;  // by interest: what Readable said
-  Said said;                           // last
+  // Where in the copy a reader begins that has only a time.
+  struct Find {
+    TimePoint since{};
+    bool asked = false;
+    std::uint64_t head = 0;  // of the copy, then
+    std::optional<std::uint64_t> seq;
+  };
+  std::map<std::uint64_t, Find> finds;  // by interest
+  Said said;                            // last
 };
 
 }  // namespace marram::mesh

@@ -203,7 +203,8 @@ void Mesh::on_read(Token token, Result<ReadResult> read, Now now, Actions&) {
 }
 
 void Mesh::on_time_found(Token token, const Result<std::uint64_t>& seq, Now now, Actions&) {
-  body_->serving.on_time_found(token, seq, now.steady);
+  if (!body_->copies.on_time_found(token, seq))
+    body_->serving.on_time_found(token, seq, now.steady);
 }
 
 void Mesh::on_hold_not_saved(const std::string& peer, const std::string& stream, Now now,

@@ -97,6 +97,24 @@ TEST_CASE("an event published at one node reaches a consumer at another") {
   CHECK(payloads(fetch(*reader, 100)) == numbers(1, 100));
 }
 
+TEST_CASE("a reader of what is new gets nothing older that its node has a copy of") {
+  Meadow mesh;
+  Node& a = mesh.open("a");
+  Node& b = mesh.open("b", {"a"}, {"*"});
+  const auto all =
+      subscribe(b, {.filters = {"plant/#"}, .start = Start{.at = Start::At::Earliest}});
+  publish(a, "plant/1", 1, 10);
+  REQUIRE(payloads(fetch(*all, 10)) == numbers(1, 10));
+
+  const auto ephemeral = subscribe(b, {.filters = {"plant/#"}});
+  const auto named =
+      subscribe(b, {.filters = {"plant/#"}, .name = "n", .start = Start{.at = Start::At::New}});
+  publish(a, "plant/1", 11, 20);
+
+  CHECK(payloads(fetch(*ephemeral, 10)) == numbers(11, 20));
+  CHECK(payloads(fetch(*named, 10)) == numbers(11, 20));
+}
+
 TEST_CASE("an event crosses a node that wants nothing itself, both ways") {
   Meadow mesh;
   Node& a = mesh.open("a");

@@ -352,7 +352,6 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
     if (f.repair && f.repair->below) stop(f, f.repair, out);
     f.lack.reset();
     f.low_waits.reset();
-    if (keeps_below(log, f)) return;
   }
   if (!f.lack) {
     f.lack = find_lack(log, f, now.steady);
@@ -367,7 +366,7 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
     } else if (f.lack) {
       f.lack->since = time_of(f.lack->from);
       f.lack->start = f.lack->from.seq;
-    } else {
+    } else if (!keeps_below(log, f)) {
       end_backfill(log, f, now, out);
     }
   }

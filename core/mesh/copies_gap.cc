@@ -191,7 +191,14 @@ Link* Copies::source_below(Log& log, const Fetch& f, std::uint64_t position, Tim
     if (better != nullptr && now >= due) return better;
     if (better != nullptr) again(log, due);
   }
-  return upstream(log, f, position, f.lack->to);
+  Link* const link = upstream(log, f, position, f.lack->to);
+  if (link != nullptr || !f.lack->stored) return link;
+  // What stands between the part that is here and the copy also who alone needs that part may have.
+  for (const auto& [peer, have] : log.have) {
+    Link* const other = says_it_has(have, position) ? tables_.links.live(peer) : nullptr;
+    if (other != nullptr) return other;
+  }
+  return nullptr;
 }
 
 // The upstream says nothing at all: it may wait itself.  A neighbour has more, or may have what was

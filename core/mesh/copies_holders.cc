@@ -48,6 +48,11 @@ void Copies::release_others(Log& log, Fetch& f, Now now, Actions& out) {
     return;
   }
   const std::uint64_t lacked = lacks_kept(f, f.cover.whole_from());
+  // Who needs that asks again in a while, and any of them may be fetching it.
+  if (lacked == 0 || f.lack) f.lacks.reset();
+  if (lacked != 0 && !f.lack && !f.lacks) f.lacks = now.steady;
+  const bool needed = f.lacks && now.steady < *f.lacks + options_.release_after;
+  if (needed) again(log, *f.lacks + options_.release_after);
   for (auto i = f.holders.begin(); i != f.holders.end();) {
     const std::string& peer = i->first;
     const bool asked = peer == f.main->peer || (f.backfill && f.backfill->peer == peer) ||
@@ -55,7 +60,7 @@ void Copies::release_others(Log& log, Fetch& f, Now now, Actions& out) {
     Link* const link = tables_.links.live(peer);
     const auto have = log.have.find(peer);
     const bool keeps = lacked != 0 && have != log.have.end() && says_it_has(have->second, lacked);
-    if (asked || link == nullptr || f.lack || keeps) {
+    if (asked || link == nullptr || f.lack || keeps || needed) {
       ++i;
       continue;
     }

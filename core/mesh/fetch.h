@@ -109,7 +109,8 @@ struct Fetch {
   std::optional<TimePoint> changed;   // another upstream would be better since then
   std::optional<TimePoint> hole;      // nobody has what is needed next, since then
   std::optional<TimePoint> low_hole;  // the same for the backfill
-  std::optional<TimePoint> ahead;     // a neighbour has more, since then
+  std::optional<TimePoint> lacks;  // what is kept for peers is not here, nor asked for, since then
+  std::optional<TimePoint> ahead;  // a neighbour has more, since then
   // There is no way to who has what is needed next but through who needs it.
   struct NoWay {
     TimePoint since{};

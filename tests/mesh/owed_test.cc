@@ -345,6 +345,57 @@ TEST_CASE("a node that has all of a closed log asks nobody for more") {
   CHECK(!wants(node, origin).empty());
 }
 
+// A copy from 64 on, and behind it a part that was filled in for a peer: 1 to 29.
+struct PartBehind : OneNode {
+  PartBehind()
+      : OneNode({}, {{.no = 1, .id = kLog, .head = 89, .whole_from = 64}},
+                {.backfills = {{1, {.from = 1, .to = 63, .upto = 29, .all = true}}},
+                 .holds = {{"peer", kLog.stream, {}, {{1, 0}}}},
+                 .facts = {}}),
+        peer(greet("peer")) {}
+  bool drops_part() const {
+    return std::any_of(out.begin(), out.end(), [](const Action& action) {
+      const auto* const write = std::get_if<WriteCopy>(&action);
+      return write != nullptr && write->write.end_backfill;
+    });
+  }
+
+  SessionId peer;
+};
+
+TEST_CASE("what was filled in for a peer that is here stays, though it does not ask for it") {
+  PartBehind node;
+  const FilterStart start{"#", {wire::Begin::At::Head, 0, {}}};
+  node.mesh->put_interest({1, "reader", false, {start}, {}}, node.now, node.out);
+
+  for (int i = 0; i < 10; ++i) {
+    node.say(node.peer, wire::Ping{});
+    node.run(1s);
+  }
+  CHECK_FALSE(node.drops_part());
+  node.say(node.peer, wire::Release{kLog.stream, {kLog}});
+  node.run(1s);
+  CHECK(node.drops_part());
+}
+
+TEST_CASE("what lies between a part and its copy is had from the peer that needs the part") {
+  PartBehind node;
+  node.say(node.peer, wire::Have{{{kLog, 30, 89, {}}}});
+  node.say(node.peer, wire::Want{.number = 1,
+                                 .log = kLog,
+                                 .kind = wire::WantKind::Repair,
+                                 .standing = true,
+                                 .from = {.seq = 1},
+                                 .owed = 1});
+  node.run(1s);
+
+  const auto asked = wants(node, node.peer);
+  REQUIRE(asked.size() == 1);
+  CHECK(asked[0].kind == wire::WantKind::Backfill);
+  CHECK(asked[0].from.seq == 30);
+  CHECK(asked[0].to == 63);
+}
+
 TEST_CASE("who waits for what is trimmed asks ever more seldom, also where more is trimmed") {
   Carrier node;
   const auto answer = [&](std::uint64_t after, std::uint64_t upto, bool trimmed) {

@@ -185,7 +185,7 @@ class Copies {
   void take_main(Link& link, Found found, Answer answer, TimePoint now, Actions& out);
   void take_below(Link& link, Found found, Answer answer, TimePoint now, Actions& out);
   bool locate_below(Link& link, Found found, const Answer& answer, Actions& out);
-  void finish_below(Fetch& f, CopyWrite& write);
+  void finish_below(Fetch& f, CopyWrite& write, Actions& out);
   // What the copy becomes with the request's first answer.  False: it stays as it is.
   bool apply(Fetch& f, Request& request, CopyWrite& write);
 

@@ -314,7 +314,7 @@ void Copies::record_lost(Log& log, Fetch& f, const Missing& missing, Actions& ou
           BackfillRecord{f.lack->start, f.lack->to, from - 1, f.lack->all, f.lack->filters};
     }
     f.lack->from = {Begin::At::Seq, to + 1, {}};
-    if (to == f.lack->to) finish_below(f, lost);
+    if (to == f.lack->to) finish_below(f, lost, out);
     return write(log, f, std::move(lost), {}, out);
   }
   if (!f.begun) {

@@ -274,7 +274,7 @@ bool Copies::locate_below(Link& link, Found found, const Answer& answer, Actions
   f->lack->start = request->taken + 1;
   if (request->taken < request->to) return true;
   CopyWrite nothing{.log = log->id, .after = f->taken, .upto = f->taken};
-  finish_below(*f, nothing);
+  finish_below(*f, nothing, out);
   nothing.end_backfill = false;
   write(*log, *f, std::move(nothing), {link.id(), answer.bytes, answer.large}, out);
   again(*log, TimePoint());
@@ -311,7 +311,7 @@ void Copies::take_below(Link& link, Found found, Answer answer, TimePoint now, A
   request->taken = upto;
   f->lack->from = {Begin::At::Seq, upto + 1, {}};
   const bool ends = upto == request->to;
-  if (ends) finish_below(*f, next);
+  if (ends) finish_below(*f, next, out);
   if (upto > taken || next.begin_backfill) {
     write(*log, *f, std::move(next), {link.id(), answer.bytes, answer.large}, out);
   } else {
@@ -325,7 +325,7 @@ void Copies::take_below(Link& link, Found found, Answer answer, TimePoint now, A
   ask_repair(*log, *f, *passed.other, {.below = true, .to = passed.gap_to}, out);
 }
 
-void Copies::finish_below(Fetch& f, CopyWrite& write) {
+void Copies::finish_below(Fetch& f, CopyWrite& write, Actions& out) {
   const Lack& lack = *f.lack;
   // Where the filtered copy has moved on meanwhile, it is not whole behind the stretch.
   const bool meets = lack.to + 1 >= (f.cover.whole() ? f.cover.whole_from() : f.taken + 1);
@@ -339,6 +339,8 @@ void Copies::finish_below(Fetch& f, CopyWrite& write) {
     if (request == &f.repair) f.gap_hold = false;
     request->reset();
   }
+  // Asked for what the copy was, it would leave out what belongs into it now.
+  if (f.repair && f.repair->all != f.cover.whole()) stop(f, f.repair, out);
   f.lack.reset();
   f.low_waits.reset();
   f.low_gap_to = 0;

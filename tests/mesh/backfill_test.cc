@@ -260,6 +260,34 @@ TEST_CASE("the beginning is asked of who has it while the upstream has nothing t
   CHECK(asked_below());
 }
 
+TEST_CASE("what was asked for a filtered copy is not taken into what has become whole") {
+  const LogId log{"origin", "1-x", "events"};
+  mesh::OneNode node({},
+                     {{.no = 1, .id = log, .head = 6, .whole_from = 0, .filters = {{"t/1", 1}}}});
+  node.mesh->put_interest({1, "reader", true, {{"t/1", {}}}, {{1, 6}}}, node.now, node.out);
+  const mesh::SessionId origin = node.greet("origin");
+  node.say(origin, wire::State{{}, {mesh::record_of_origin(log)}});
+  const mesh::SessionId keeper = node.greet("keeper");
+  node.say(keeper, wire::Have{{{log, 7, 17, {}}}});
+  const mesh::SessionId asker = node.greet("asker");
+  node.say(asker, wire::Want{.number = 1, .log = log, .standing = true, .from = {.seq = 2}});
+  node.run(2s);
+  const auto repairs = node.said<wire::Want>(keeper);
+  REQUIRE(!repairs.empty());
+  REQUIRE(repairs.back().kind == wire::WantKind::Repair);
+  REQUIRE_FALSE(repairs.back().all);
+  node.run(5s);
+  const wire::Want behind = node.said<wire::Want>(origin).back();
+  REQUIRE(behind.kind == wire::WantKind::Backfill);
+  REQUIRE(behind.all);
+
+  node.say(origin, wire::Upto{behind.number, 1, 6});
+
+  const auto stops = node.said<wire::Stop>(keeper);
+  CHECK(std::any_of(stops.begin(), stops.end(),
+                    [&](const wire::Stop& stop) { return stop.want == repairs.back().number; }));
+}
+
 TEST_SUITE_END();
 
 }  // namespace

@@ -122,6 +122,11 @@ class Copies {
     std::uint32_t log = 0;  // index
     From from;
   };
+  // For which reader the store looks for a time.
+  struct Finding {
+    std::uint32_t log = 0;  // index
+    std::uint64_t interest = 0;
+  };
   // Events that came in parts: how many are on their way to the disk, and what is kept of the
   // session's window meanwhile.
   struct Large {
@@ -215,10 +220,6 @@ class Copies {
   std::map<std::uint32_t, Fetch> fetches_;
   std::map<Key, std::uint32_t> requests_;
   std::map<Token, Writing> writes_;
-  struct Finding {
-    std::uint32_t log = 0;  // index
-    std::uint64_t interest = 0;
-  };
   std::map<Token, Finding> finds_;
   std::map<SessionId, Large> large_;
   std::map<SessionId, std::set<std::string>> held_;  // streams that the peer holds for this node

@@ -72,9 +72,7 @@ std::optional<std::uint64_t> Copies::find_start(const Log& log, Fetch& f, const 
   Fetch::Find& find = f.finds.try_emplace(reader.interest, Fetch::Find{now.steady}).first->second;
   if (find.seq && *find.seq <= find.head) return find.seq;
   const bool answers = log.closed || (f.main && f.main->answered);
-  std::uint64_t end = tables_.sources.end(log);
-  for (const auto& [peer, have] : log.have) end = std::max(end, have.upto);
-  const bool all_here = answers && f.taken == head && head >= end;
+  const bool all_here = answers && f.taken == head && head >= tables_.sources.known_end(log);
   if (find.seq && find.head == head && all_here) return head + 1;
   const TimePoint late = find.since + kNoNews;
   if (now.steady >= late) return head + 1;

@@ -234,12 +234,7 @@ void Mesh::Body::dial_owed(Now now, Actions& out) {
   // Of one that is not in the map nothing is known: a leaf elsewhere is not in it either.
   std::set<std::string> owed;
   std::set<std::string> lost;
-  // Of a log that its origin writes the map does not tell how far it goes; its neighbours do.
-  const auto end = [&](const Log& log) {
-    std::uint64_t upto = sources.end(log);
-    for (const auto& [peer, have] : log.have) upto = std::max(upto, have.upto);
-    return upto;
-  };
+  const auto end = [&](const Log& log) { return sources.known_end(log); };
   for (const std::string& peer : custody.owed(end))
     (map.reachable(peer) ? owed : lost).insert(peer);
   membership.set_owed(std::move(owed), std::move(lost));

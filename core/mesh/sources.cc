@@ -47,6 +47,12 @@ std::uint64_t Sources::end(const Log& log) {
   return end;
 }
 
+std::uint64_t Sources::known_end(const Log& log) {
+  std::uint64_t known = end(log);
+  for (const auto& [peer, have] : log.have) known = std::max(known, have.upto);
+  return known;
+}
+
 std::optional<std::uint64_t> Sources::next_announced(const Log& log, std::uint64_t position) {
   std::optional<std::uint64_t> next;
   for (const Copy& copy : copies(log)) {

@@ -33,6 +33,9 @@ class Sources {
   std::string root(const Log& log, std::uint64_t position);
   // How far the log goes, as far as somebody who can be reached announces it.
   std::uint64_t end(const Log& log);
+  // The same, and as neighbours say: the map does not tell how far a log goes that its origin
+  // writes.
+  std::uint64_t known_end(const Log& log);
   // The lowest position from `position` on that an announced copy has; empty: none.
   std::optional<std::uint64_t> next_announced(const Log& log, std::uint64_t position);
   // Whether this node has to announce what it has of a log.

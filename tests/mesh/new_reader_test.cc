@@ -16,7 +16,7 @@ const LogRecord kCopy{.no = 1, .id = kLog, .head = 20, .whole_from = 1};
 
 // A node that carries the stream, and has a copy up to 20; its reader came a moment ago.
 struct NewReader : OneNode {
-  explicit NewReader() : OneNode(carrying(), {kCopy}) {
+  explicit NewReader() : OneNode({.carry = {"events"}}, {kCopy}) {
     mesh->put_interest({1, "new", false, {{"#", {wire::Begin::At::Time, 0, now.wall}}}, {}}, now,
                        out);
     origin = greet("origin");
@@ -46,11 +46,6 @@ struct NewReader : OneNode {
       if (const auto* const readable = std::get_if<Readable>(&action)) return readable->after;
     }
     return {};
-  }
-  static MeshOptions carrying() {
-    MeshOptions options;
-    options.carry = {"events"};
-    return options;
   }
 
   SessionId origin = 0;

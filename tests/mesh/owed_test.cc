@@ -27,7 +27,7 @@ std::vector<wire::Want> wants(const OneNode& node, SessionId session) {
 // A node that carries the stream, and has asked the log's origin, its peer, for it.
 struct Carrier : OneNode {
   explicit Carrier(std::vector<LogRecord> logs = {})
-      : OneNode(carrying(), std::move(logs)), origin(greet("origin")) {
+      : OneNode({.carry = {"events"}}, std::move(logs)), origin(greet("origin")) {
     say(origin, announcement());
     run(1s);
     REQUIRE(!wants(*this, origin).empty());
@@ -45,11 +45,6 @@ struct Carrier : OneNode {
       const auto* const write = std::get_if<WriteCopy>(&out[written]);
       if (write != nullptr) mesh->on_written(write->token, 1U, now, out);
     }
-  }
-  static MeshOptions carrying() {
-    MeshOptions options;
-    options.carry = {"events"};
-    return options;
   }
 
   SessionId origin;
@@ -305,95 +300,6 @@ TEST_CASE("who holds the stream is asked for what the upstream, waiting itself, 
   CHECK(wants(node, keeper)[0].kind == wire::WantKind::Repair);
   CHECK(wants(node, keeper)[0].standing);
   CHECK(wants(node, keeper)[0].to == 4);
-}
-
-TEST_CASE("who holds the stream is asked where the way to the origin is through who asks") {
-  OneNode node({}, {{.no = 1, .id = kLog, .head = 20, .whole_from = 1}});
-  const SessionId asker = node.greet("asker");
-  node.say(asker, wire::State{{},
-                              {record("asker", 1, {{"node", 1}, {"origin", 1}}),
-                               record_of_origin(kLog, {{"asker", 1}})}});
-  node.say(asker, wire::Want{.number = 1, .log = kLog, .standing = true, .from = {.seq = 21}});
-  const SessionId keeper = node.greet("keeper");
-  node.say(keeper, wire::Held{kLog.stream, {{kLog, 20}}});
-  node.say(asker, wire::Want{.number = 3,
-                             .log = kLog,
-                             .kind = wire::WantKind::Repair,
-                             .standing = true,
-                             .from = {.seq = 21},
-                             .owed = 21});
-  node.run(1s);
-
-  REQUIRE(wants(node, keeper).size() == 1);
-  CHECK(wants(node, keeper)[0].kind == wire::WantKind::Repair);
-  CHECK(wants(node, keeper)[0].standing);
-  CHECK(wants(node, keeper)[0].from.seq == 21);
-  CHECK(wants(node, keeper)[0].owed == 21);
-}
-
-TEST_CASE("a node that has all of a closed log asks nobody for more") {
-  OneNode node({}, {{.no = 1, .id = kLog, .head = 20, .whole_from = 1}});
-  node.mesh->put_interest({1, "reader", true, {{"#", {}}}, {{1, 20}}}, node.now, node.out);
-  const SessionId keeper = node.greet("keeper");
-  node.say(keeper, wire::Held{kLog.stream, {{kLog, 20}}});
-  const SessionId origin = node.greet("origin");
-  const LogId newer{kLog.origin, "2-y", kLog.stream};
-  node.say(origin, wire::State{{}, {record_of_origin(newer)}});
-  node.run(3s);
-
-  for (const wire::Want& want : wants(node, keeper)) CHECK(want.log == newer);
-  CHECK(!wants(node, origin).empty());
-}
-
-// A copy from 64 on, and behind it a part that was filled in for a peer: 1 to 29.
-struct PartBehind : OneNode {
-  PartBehind()
-      : OneNode({}, {{.no = 1, .id = kLog, .head = 89, .whole_from = 64}},
-                {.backfills = {{1, {.from = 1, .to = 63, .upto = 29, .all = true}}},
-                 .holds = {{"peer", kLog.stream, {}, {{1, 0}}}},
-                 .facts = {}}),
-        peer(greet("peer")) {}
-  bool drops_part() const {
-    return std::any_of(out.begin(), out.end(), [](const Action& action) {
-      const auto* const write = std::get_if<WriteCopy>(&action);
-      return write != nullptr && write->write.end_backfill;
-    });
-  }
-
-  SessionId peer;
-};
-
-TEST_CASE("what was filled in for a peer that is here stays, though it does not ask for it") {
-  PartBehind node;
-  const FilterStart start{"#", {wire::Begin::At::Head, 0, {}}};
-  node.mesh->put_interest({1, "reader", false, {start}, {}}, node.now, node.out);
-
-  for (int i = 0; i < 10; ++i) {
-    node.say(node.peer, wire::Ping{});
-    node.run(1s);
-  }
-  CHECK_FALSE(node.drops_part());
-  node.say(node.peer, wire::Release{kLog.stream, {kLog}});
-  node.run(1s);
-  CHECK(node.drops_part());
-}
-
-TEST_CASE("what lies between a part and its copy is had from the peer that needs the part") {
-  PartBehind node;
-  node.say(node.peer, wire::Have{{{kLog, 30, 89, {}}}});
-  node.say(node.peer, wire::Want{.number = 1,
-                                 .log = kLog,
-                                 .kind = wire::WantKind::Repair,
-                                 .standing = true,
-                                 .from = {.seq = 1},
-                                 .owed = 1});
-  node.run(1s);
-
-  const auto asked = wants(node, node.peer);
-  REQUIRE(asked.size() == 1);
-  CHECK(asked[0].kind == wire::WantKind::Backfill);
-  CHECK(asked[0].from.seq == 30);
-  CHECK(asked[0].to == 63);
 }
 
 TEST_CASE("who waits for what is trimmed asks ever more seldom, also where more is trimmed") {

@@ -85,7 +85,7 @@ TEST_CASE("pub waits for a route's delivery, and says what is pending") {
   RunningNode node(dir);
   REQUIRE(node.ready());
   Process route = node.start({"sub", "b", "--name", "route:cloud"}, "route");
-  REQUIRE(eventually([&] { return node.run({"consumer", "ls"}).out.size() > 1; }));
+  REQUIRE(eventually([&] { return has(node.run({"consumer", "ls"}).out, "route:cloud  yes"); }));
 
   const Ran done = node.run({"pub", "-t", "b", "-m", "1", "--wait", "delivered:cloud", "--json"});
   route.signal(SIGTERM);

@@ -21,18 +21,18 @@ bool asks_all(const Log& log, const Fetch& f) {
          (f.need.keep && f.cover.whole()) || (f.lack && f.lack->all);
 }
 
-// From where on this node has promised the events, as WANT says; what it had acknowledged before
-// its disk went back may be gone.
-std::uint64_t owed_from(const Fetch& f) {
-  if (!f.need.owed_from) return 0;
-  return std::min(std::max(*f.need.owed_from, f.once_acked + 1), wire::kSeqMax);
+// From where on this node has promised the events, as WANT says to `peer`; what it had acknowledged
+// before its disk went back may be gone.
+std::uint64_t owed_from(const Fetch& f, const std::string& peer) {
+  const std::uint64_t from = f.owed_from_but_for(peer);
+  return from > wire::kSeqMax ? 0 : std::min(std::max(from, f.once_acked + 1), wire::kSeqMax);
 }
 
 // It was asked for as promised from there on, and nobody has a right to `next` any more: others
 // need not wait for it.
 bool owes_less(const Fetch& f, const std::optional<Request>& asked, std::uint64_t next) {
   if (!asked || asked->said_owed == 0) return false;
-  const std::uint64_t owed = owed_from(f);
+  const std::uint64_t owed = owed_from(f, asked->peer);
   return owed == 0 || owed > std::max(asked->said_owed, next);
 }
 
@@ -124,6 +124,7 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
     if (!f.gap_hold || (f.repair && !f.repair->below)) plan_backfill(log, f, now, out);
     check_repair(log, f, now, out);
     check_backfill(log, f, now, out);
+    check_waits(log, f, out);
     if (has_all(log, f)) {
       release_all(log, f, now, out);
     } else {
@@ -226,7 +227,7 @@ void Copies::ask(Log& log, Fetch& f, Request request, Link& link, Actions& out) 
   request.peer = link.peer().node_id;
   request.session = link.id();
   request.number = link.next_want();
-  request.owed = owed_from(f);
+  request.owed = owed_from(f, request.peer);
   request.end = tables_.sources.end(log);
   // Where a gap may go on nobody knows from where on it was promised: no other node is to wait.
   const bool below = request.below || request.kind == WantKind::Backfill;

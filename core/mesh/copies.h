@@ -210,6 +210,7 @@ class Copies {
   Link* source_below(Log& log, const Fetch& f, std::uint64_t position, TimePoint now);
   void check_repair(Log& log, Fetch& f, Now now, Actions& out);
   void claim_next(Log& log, Fetch& f, TimePoint now, Actions& out);
+  void check_waits(Log& log, Fetch& f, Actions& out);
   void check_backfill(Log& log, Fetch& f, Now now, Actions& out);
   void wait_in_hole(Log& log, Fetch& f, const Missing& missing, Now now, Actions& out);
   void record_lost(Log& log, Fetch& f, const Missing& missing, Actions& out);

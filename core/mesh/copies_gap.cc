@@ -22,8 +22,8 @@ void forget_have(Log& log, const std::string& peer, const Begin& asked) {
 }
 
 // Whether something was promised up to there.
-bool is_promised(const Need& need, std::uint64_t upto) {
-  return need.standing && need.owed_from && *need.owed_from <= upto;
+bool is_promised(const Fetch& f, std::uint64_t upto) {
+  return f.need.standing && f.owed_from() <= upto;
 }
 
 }  // namespace
@@ -52,11 +52,8 @@ Link* Copies::other_source(Log& log, const Fetch& f, const Request& told, const 
 // nobody was owed, a reader that is behind that gap by now is owed no more of it.
 bool Copies::is_owed(const Fetch& f, const Request& told, const Gap& gap) const {
   if (told.kind == WantKind::Backfill && f.may_go_on(gap.from)) return false;
-  // A reader that has begun with what there was is owed no more of that than when it asked.
-  const bool was_there = told.end == 0 || gap.to <= told.end;
-  if (was_there && (told.owed == 0 || told.owed > gap.to)) return false;
-  const bool owed = f.need.owed_from && *f.need.owed_from <= gap.to && gap.to > f.once_acked;
-  return owed && gap.reason == "retention" && told.standing;
+  const bool owed = f.owed_from_but_for(told.peer) <= gap.to && gap.to > f.once_acked;
+  return owed && told.promised(gap) && gap.reason == "retention" && told.standing;
 }
 
 bool Copies::must_wait(std::optional<Fetch::Waits>& waits, const Request& told, const Gap& gap,
@@ -77,7 +74,7 @@ bool Copies::keeps_waiting(const Log& log, Fetch& f, const Missing& missing, con
                            TimePoint now) {
   auto& waits = missing.below ? f.low_waits : f.waits;
   if (!waits) return false;
-  if (missing.from > waits->to || !f.need.owed_from || *f.need.owed_from > waits->to) {
+  if (missing.from > waits->to || f.owed_from() > waits->to) {
     waits.reset();
     return false;
   }
@@ -211,7 +208,7 @@ void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
   if (upstream == nullptr || next.at != Begin::At::Seq) return;
   const std::uint64_t position = std::max<std::uint64_t>(next.seq, 1);
   Link* better = who_has(log, f, *f.main, position);
-  const bool claims = better == nullptr && !f.main->answered && is_promised(f.need, position);
+  const bool claims = better == nullptr && !f.main->answered && is_promised(f, position);
   if (claims) better = other_source(log, f, *f.main, {0, position, position, {}}, true);
   if (better == nullptr) {
     f.ahead.reset();
@@ -228,11 +225,27 @@ void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
   ask_repair(log, f, *better, {.from = position, .claims = claims}, out);
 }
 
+// Somebody who was not asked may be asked now: another peer needs it too.
+void Copies::check_waits(Log& log, Fetch& f, Actions& out) {
+  if (f.repair) return;
+  for (const bool below : {false, true}) {
+    const auto& waits = below ? f.low_waits : f.waits;
+    if (!waits || (below ? !f.lack || f.backfill : !f.begun || f.main)) continue;
+    const std::uint64_t next = below ? f.lack->from.seq : f.taken + 1;
+    if (next > waits->to) continue;
+    const Link* const told_by = tables_.links.find(waits->told_by);
+    Request told;
+    if (told_by != nullptr) told.peer = told_by->peer().node_id;
+    Link* const other = other_source(log, f, told, {0, next, waits->to, {}}, true);
+    if (other != nullptr) return ask_repair(log, f, *other, {.below = below, .to = waits->to}, out);
+  }
+}
+
 // The way to its root is through who asks for it, and may wait: another neighbour may have what was
 // promised.
 void Copies::claim_next(Log& log, Fetch& f, TimePoint now, Actions& out) {
   const std::uint64_t next = f.taken + 1;
-  if (!f.begun || f.repair || !is_promised(f.need, next)) return;
+  if (!f.begun || f.repair || !is_promised(f, next)) return;
   const std::string root = tables_.sources.root(log, next);
   if (root.empty() || root == options_.node_id) return;
   if (!f.no_way) f.no_way = Fetch::NoWay{now, kAskAgain};
@@ -252,7 +265,7 @@ void Copies::check_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   if (!f.backfill || f.backfill->answered || f.repair || !f.lack) return;
   if (f.lack->from.at != Begin::At::Seq) return;
   const std::uint64_t next = f.lack->from.seq;
-  if (!is_promised(f.need, f.lack->to)) return;
+  if (!is_promised(f, f.lack->to)) return;
   Link* const holder = other_source(log, f, *f.backfill, {0, next, next, {}}, true);
   const Link* const upstream = tables_.links.find(f.backfill->session);
   if (holder == nullptr || upstream == nullptr) return;

@@ -192,6 +192,7 @@ Copies::Passed Copies::pass_gaps(Found found, std::vector<Gap>& gaps, std::uint6
   if (request->kind == WantKind::Repair) return {.upto = upto};
   auto& waits = request->kind == WantKind::Backfill ? f->low_waits : f->waits;
   for (Gap& gap : gaps) {
+    if (!request->promised(gap)) f->unpromised = std::max(f->unpromised, gap.to);
     const bool owed = is_owed(*f, *request, gap);
     Link* const other = other_source(*log, *f, *request, gap, owed);
     if (other != nullptr) return {.upto = gap.from - 1, .other = other, .gap_to = gap.to};
@@ -336,7 +337,10 @@ void Copies::finish_below(Fetch& f, CopyWrite& write, Actions& out) {
   for (auto* const request : {&f.backfill, &f.repair}) {
     if (!*request || (request == &f.repair && !f.repair->below)) continue;
     requests_.erase({(*request)->session, (*request)->number});
-    if (request == &f.repair) f.gap_hold = false;
+    if (request == &f.repair) {
+      f.gap_hold = false;
+      f.asked.erase((*request)->peer);  // who had it may be asked for more of it
+    }
     request->reset();
   }
   // Asked for what the copy was, it would leave out what belongs into it now.

@@ -85,18 +85,28 @@ bool Custody::on_claim(const std::string& peer, const Log& log, std::uint64_t se
   return true;
 }
 
+void Custody::on_stop(const std::string& peer, const Log& log, TimePoint now) {
+  const auto found = holds_.find({peer, log.id.stream});
+  if (found == holds_.end() || !found->second.acked.contains(log.index)) return;
+  const TimePoint until = now + options_.silent;
+  found->second.stopped[log.index] = until;
+  claimed_at_ = std::min(claimed_at_.value_or(until), until);
+}
+
 void Custody::end_claimed(TimePoint now) {
   if (!claimed_at_ || now < *claimed_at_) return;
   claimed_at_.reset();
+  const auto is_over = [&](const auto& item) {
+    if (now >= item.second) {
+      dirty_.insert(item.first);
+      return true;
+    }
+    claimed_at_ = std::min(claimed_at_.value_or(item.second), item.second);
+    return false;
+  };
   for (auto& [key, hold] : holds_) {
-    std::erase_if(hold.claimed, [&](const auto& item) {
-      if (now >= item.second) {
-        dirty_.insert(item.first);
-        return true;
-      }
-      claimed_at_ = std::min(claimed_at_.value_or(item.second), item.second);
-      return false;
-    });
+    std::erase_if(hold.claimed, is_over);
+    std::erase_if(hold.stopped, is_over);
   }
 }
 
@@ -125,6 +135,7 @@ void Custody::on_release(const std::string& peer, const wire::Release& release) 
     if (log == nullptr || id.stream != release.stream) continue;
     found->second.unasked.erase(log->index);
     found->second.claimed.erase(log->index);
+    found->second.stopped.erase(log->index);
     found->second.acked[log->index] = HoldRecord::kReleased;
     found->second.moved.insert(log->index);
     dirty_.insert(log->index);
@@ -166,6 +177,7 @@ void Custody::on_peer_down(const std::string& peer, Now now) {
     mark(hold);
     hold.unasked.clear();
     hold.claimed.clear();
+    hold.stopped.clear();
   }
 }
 
@@ -231,6 +243,7 @@ void Custody::on_forgotten(const Log& log) {
     hold.acked.erase(log.index);
     hold.unasked.erase(log.index);
     hold.claimed.erase(log.index);
+    hold.stopped.erase(log.index);
   }
 }
 
@@ -247,7 +260,8 @@ void Custody::add_to(Need& need, const Log& log) const {
     const bool here = here_.contains(key.first) && hears && !silent;
     if (here) {
       need.keep_for(key.first, from);
-      if (arrived != arrivals_.end()) need.owe_from(from);
+      if (arrived != arrivals_.end() || hold.stopped.contains(log.index))
+        need.owe_from(from, key.first);
       if (!hold.claimed.contains(log.index)) continue;
       need.add_asker(key.first);
     } else {
@@ -255,7 +269,7 @@ void Custody::add_to(Need& need, const Log& log) const {
     }
     need.wanted = need.whole = need.standing = true;
     need.ask_from({wire::Begin::At::Seq, from, {}}, here ? key.first : std::string());
-    need.owe_from(from);
+    need.owe_from(from, key.first);
   }
 }
 

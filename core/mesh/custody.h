@@ -8,7 +8,8 @@
 // long a peer had been away when this node was started.
 // While the peer is away, or says nothing, the hold asks for the stream by itself; while it is here
 // it holds history, and keeps copies whole, and asks for a while for what the peer claims.  In its
-// first moments here, before it has said what it needs, no gap is passed on that it is owed.
+// first moments here, before it has said what it needs, and for as long after it has asked for a
+// log no more, no gap is passed on that it is owed.
 //
 // Threads: the owner's only.
 #pragma once
@@ -54,6 +55,8 @@ class Custody {
   // The peer asks for what was promised to it with the stream: it is held until the peer releases
   // it, and for a while it is asked for.  False: nothing of it is held for the peer.
   bool on_claim(const std::string& peer, const Log& log, std::uint64_t seq, TimePoint now);
+  // The peer asks for it here no more: it may be on its way to ask another, or to come back.
+  void on_stop(const std::string& peer, const Log& log, TimePoint now);
   // Whether it needs less now.
   bool on_ack(const std::string& peer, const Log& log, std::uint64_t acked);
   void on_release(const std::string& peer, const wire::Release& release);
@@ -102,6 +105,7 @@ class Custody {
     std::set<std::uint32_t> moved;
     std::map<std::uint32_t, Unasked> unasked;    // new logs, held though nobody asked
     std::map<std::uint32_t, TimePoint> claimed;  // asked for until then
+    std::map<std::uint32_t, TimePoint> stopped;  // owed until then, though it is not asked for
   };
   using Key = std::pair<std::string, std::string>;  // peer, stream
 
@@ -135,7 +139,7 @@ class Custody {
   TimePoint expire_at_{};
   Duration clock_{};                     // the wall clock's distance from the steady one
   std::optional<TimePoint> unasked_at_;  // when to look at them; no later than what is due first
-  std::optional<TimePoint> claimed_at_;  // the same
+  std::optional<TimePoint> claimed_at_;  // the same of what is claimed or stopped
 };
 
 }  // namespace marram::mesh

@@ -36,6 +36,15 @@ void add_lowest(std::vector<Need::Low>& lows, std::uint64_t from, const std::str
   }
 }
 
+std::optional<std::uint64_t> lowest_but_for(const std::vector<Need::Low>& lows,
+                                            const std::string& peer) {
+  std::optional<std::uint64_t> from;
+  for (const Need::Low& low : lows) {
+    if (low.peer != peer) from = std::min(from.value_or(low.from), low.from);
+  }
+  return from;
+}
+
 }  // namespace
 
 void Need::add_low(const wire::Begin& begin, const std::string& peer) {
@@ -47,6 +56,14 @@ void Need::keep_for(const std::string& peer, std::uint64_t from) {
   keep = true;
   kept_from = std::min(kept_from.value_or(from), from);
   add_lowest(kept, from, peer);
+}
+
+void Need::owe_from(std::uint64_t seq, const std::string& peer) { add_lowest(owed, seq, peer); }
+
+std::optional<std::uint64_t> Need::owed_from() const {
+  std::optional<std::uint64_t> from;
+  for (const Low& low : owed) from = std::min(from.value_or(low.from), low.from);
+  return from;
 }
 
 bool Need::needs_but_for(const std::string& peer, std::uint64_t upto) const {
@@ -64,11 +81,11 @@ bool Need::kept_but_for(const std::string& peer) const {
 }
 
 std::optional<std::uint64_t> Need::kept_from_but_for(const std::string& peer) const {
-  std::optional<std::uint64_t> from;
-  for (const Low& low : kept) {
-    if (low.peer != peer) from = std::min(from.value_or(low.from), low.from);
-  }
-  return from;
+  return lowest_but_for(kept, peer);
+}
+
+std::optional<std::uint64_t> Need::owed_from_but_for(const std::string& peer) const {
+  return lowest_but_for(owed, peer);
 }
 
 // Where positions and times cannot be compared the position goes first: what a time
@@ -151,7 +168,10 @@ void Readers::add_to(Need& need, const Log& log) const {
     if (log.record) {
       const auto cursor = interest.cursors.find(log.record->no);
       if (cursor != interest.cursors.end()) reader.cursor = cursor->second;
-      if (reader.has_read() && interest.durable) need.owe_from(*reader.cursor + 1);
+      if (reader.has_read() && interest.durable) {
+        const std::uint64_t next = *reader.cursor + 1;
+        need.unread_from = std::min(need.unread_from.value_or(next), next);
+      }
     }
     for (const FilterStart& filter : reader.filters) {
       const wire::Begin next{wire::Begin::At::Seq, reader.cursor.value_or(0) + 1, {}};

@@ -34,8 +34,8 @@ struct Need {
   std::optional<std::uint64_t> all_from;
   std::optional<WallTime> all_since;
   bool all_from_head = false;
-  // From here on this node answers for it: to its durable readers, to peers who are away.
-  std::optional<std::uint64_t> owed_from;
+  // From here on its durable readers need it, who have begun.
+  std::optional<std::uint64_t> unread_from;
   // From here on all of it is held for peers that are here, though they ask nothing of it.
   std::optional<std::uint64_t> kept_from;
   std::vector<std::string> filters;  // of the readers, none of them covered by another
@@ -49,6 +49,7 @@ struct Need {
   };
   std::vector<Low> lows;
   std::vector<Low> kept;  // the same of what is held for peers that are here
+  std::vector<Low> owed;  // and of what was promised
 
   // Somebody other than `peer` wants it, or it is held for somebody other.
   bool wanted_but_for(const std::string& peer) const;
@@ -63,7 +64,11 @@ struct Need {
     if (!known && askers.size() < 2) askers.push_back(peer);
   }
   void keep_for(const std::string& peer, std::uint64_t from);
-  void owe_from(std::uint64_t seq) { owed_from = std::min(owed_from.value_or(seq), seq); }
+  void owe_from(std::uint64_t seq, const std::string& peer = {});
+  // From where on this node answers for it: to peers who are away, and to itself.
+  std::optional<std::uint64_t> owed_from() const;
+  // To others than `peer`, who need not wait for what they are owed themselves.
+  std::optional<std::uint64_t> owed_from_but_for(const std::string& peer) const;
   void ask_from(const wire::Begin& begin, const std::string& peer = {});
   void add_low(const wire::Begin& begin, const std::string& peer);
   // Where a copy begins that serves all of this.

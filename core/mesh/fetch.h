@@ -39,6 +39,11 @@ struct Request {
   std::uint64_t taken = 0;  // of a backfill
   TimePoint heard{};
   std::vector<Gap> gaps;  // told, not passed yet
+  // A reader that has begun with what there was is owed no more of that than when it asked.
+  bool promised(const Gap& gap) const {
+    const bool was_there = end == 0 || gap.to <= end;
+    return !was_there || (owed != 0 && owed <= gap.to);
+  }
   struct {
     std::string bytes;  // of a large event, so far
     std::uint64_t total = 0;
@@ -102,6 +107,18 @@ struct Fetch {
     if (low_waits) low_waits->again = true;
   }
   std::uint64_t once_acked = 0;  // as holders say, in an earlier life perhaps
+  // Told as gone up to here by somebody who was asked when nobody had been promised it: to readers
+  // who have begun since it is not owed either.
+  std::uint64_t unpromised = 0;
+  // From where on this node answers for the events; wire::kSeqMax + 1: nothing.
+  std::uint64_t owed_from() const { return with_unread(need.owed_from()); }
+  std::uint64_t owed_from_but_for(const std::string& peer) const {
+    return with_unread(need.owed_from_but_for(peer));
+  }
+  std::uint64_t with_unread(std::optional<std::uint64_t> owed) const {
+    const std::uint64_t from = owed.value_or(wire::kSeqMax + 1);
+    return need.unread_from ? std::min(from, std::max(*need.unread_from, unpromised + 1)) : from;
+  }
   std::optional<Lack> lack;
   std::deque<PendingWrite> writes;
   TimePoint retry_at{};

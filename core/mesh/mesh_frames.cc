@@ -341,6 +341,7 @@ Status Mesh::Body::on(Link& link, wire::Stop& stop, Now now, Actions& out) {
     return {};
   }
   if (Log* const log = serving.on_stop(link, stop)) {
+    custody.on_stop(link.peer().node_id, *log, now.steady);
     pins_changed = true;
     say_have(link, *log, out);  // from now on it hears of it so
     mark(*log, now.steady);

@@ -68,8 +68,7 @@ bool Mesh::Body::carries(const std::string& stream) const {
 void Mesh::Body::owe_newborn(Need& need, const Log& log) const {
   for (const ReaderNeed& reader : need.readers) {
     const Interest* const interest = readers.find(reader.interest);
-    if (reader.has_read() || !interest->durable || (need.owed_from && *need.owed_from <= 1))
-      continue;
+    if (reader.has_read() || !interest->durable) continue;
     const auto& had = log.followers;
     const bool before = log.heard == TimePoint()  // it was stored when this node was started
                             ? follows(*interest, log)

@@ -192,7 +192,7 @@ void Serving::add_to(Need& need, const Log& log) const {
     const Begin next{Begin::At::Seq, want.sent + 1, {}};
     need.ask_from(want.located ? next : want.want.from, link->peer().node_id);
     if (want.want.owed != 0 || want.follows) {
-      need.owe_from(std::max(want.want.owed, want.acked + 1));
+      need.owe_from(std::max(want.want.owed, want.acked + 1), link->peer().node_id);
     }
     need.add_asker(link->peer().node_id);
   }

@@ -152,7 +152,7 @@ class Serving {
   void told(Served& want, std::uint64_t upto, TimePoint now);
   void send_upto(Link& link, Served& want, TimePoint now, Actions& out);
   void send_gaps(Link& link, Served& want, std::uint64_t upto, TimePoint now, Actions& out);
-  void take_read(const Log& log, Served& want, ReadResult& read);
+  void take_read(Log& log, Served& want, ReadResult& read);
 
   Options options_;
   Logs& logs_;

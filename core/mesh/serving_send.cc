@@ -17,6 +17,14 @@ constexpr std::uint64_t kTurnShare =
 constexpr std::uint64_t kTurnsLeast = 4;
 constexpr std::uint64_t kTurnsMost = 64;
 
+// What this run's retention took before a peer was sent any of it that keeps it is nowhere.
+void mark_unclaimed(const Log& log, std::vector<Gap>& gaps) {
+  for (Gap& gap : gaps) {
+    const bool sent = log.sent && gap.from <= log.sent->to && log.sent->from <= gap.to;
+    if (gap.reason == "retention" && !sent) gap.reason = "unclaimed";
+  }
+}
+
 }  // namespace
 
 void Serving::pump(TimePoint now, Actions& out) {
@@ -199,7 +207,7 @@ bool Serving::on_read(Token token, Result<ReadResult>& read, TimePoint now) {
   want.asked = 0;
   --session.reads;
   touched_.insert(id);
-  const Log* const log = logs_.at(want.log);
+  Log* const log = logs_.at(want.log);
   if (log == nullptr || !log->record) return true;
   if (!read) {  // tried again in a while
     upto_due_[{id, number}] = now + options_.upto_every;
@@ -224,7 +232,7 @@ bool Serving::on_read(Token token, Result<ReadResult>& read, TimePoint now) {
 }
 
 // What of it may be sent: nothing is passed over that is not known to be a gap.
-void Serving::take_read(const Log& log, Served& want, ReadResult& read) {
+void Serving::take_read(Log& log, Served& want, ReadResult& read) {
   const auto upto = limit(log, want);
   if (!upto) return;
   want.gaps.clear();
@@ -245,6 +253,7 @@ void Serving::take_read(const Log& log, Served& want, ReadResult& read) {
     if (!told) read.gaps.insert(read.gaps.begin(), Gap{0, want.sent + 1, first - 1, "retention"});
     end = std::max(end, std::min(first - 1, *upto));
   }
+  if (log.writes()) mark_unclaimed(log, read.gaps);
   std::uint64_t seen = want.sent;  // everything up to here is accounted for
   std::size_t gap = 0;
   std::uint64_t told_to = want.sent;  // stretches recorded twice are told once
@@ -285,6 +294,11 @@ void Serving::take_read(const Log& log, Served& want, ReadResult& read) {
   }
   pass_gaps(end);
   want.upto = std::max(end, want.sent);
+  if (!log.writes() || !want.want.standing || want.indices.empty()) return;
+  const auto seq = [&](std::uint32_t i) { return want.batch->events()[i].position.seq(); };
+  const Log::Sent sent = log.sent.value_or(Log::Sent{seq(want.indices.front()), 0});
+  log.sent = Log::Sent{std::min(sent.from, seq(want.indices.front())),
+                       std::max(sent.to, seq(want.indices.back()))};
 }
 
 void Serving::send_gaps(Link& link, Served& want, std::uint64_t upto, TimePoint now, Actions& out) {

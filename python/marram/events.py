@@ -219,7 +219,8 @@ class Gap:
     first, last
         The numbers of the first and the last of them.
     reason
-        ``retention``, ``drop_oldest``, ``ttl``, ``memory``, ``lost`` or ``corrupt``.
+        ``retention``, ``unclaimed`` (retention, before any other node asked for them),
+        ``drop_oldest``, ``ttl``, ``memory``, ``lost`` or ``corrupt``.
     """
 
     log: int

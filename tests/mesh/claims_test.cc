@@ -61,6 +61,48 @@ TEST_CASE("who holds the stream is asked where the way to the origin is through 
   CHECK(node.said<wire::Want>(keeper)[0].owed == 21);
 }
 
+TEST_CASE("what is held for a peer is not asked for as promised of that peer itself") {
+  const std::vector<HoldRecord> holds = {{"peer", kLog.stream, {}, {{1, 5}}}};
+  OneNode node({}, {{.no = 1, .id = kLog, .head = 10, .whole_from = 1}},
+               {.backfills = {}, .holds = holds, .facts = {}});
+  node.mesh->put_interest({1, "reader", true, {{"#", {}}}, {{1, 10}}}, node.now, node.out);
+  const SessionId peer = node.greet("peer");
+  node.say(peer, wire::State{{}, {record("peer", 1, {{"origin", 1}, {"node", 1}})}});
+  node.say(peer, wire::State{{}, {record_of_origin(kLog, {{"peer", 1}})}});
+  node.run(200ms);
+
+  REQUIRE(!node.said<wire::Want>(peer).empty());
+  CHECK(node.said<wire::Want>(peer)[0].from.seq == 11);
+  CHECK(node.said<wire::Want>(peer)[0].owed == 11);
+}
+
+TEST_CASE("who may have what is waited for is asked when another peer needs it too") {
+  const std::vector<HoldRecord> holds = {{"peer", kLog.stream, {}, {{1, 36}}}};
+  OneNode node({}, {{.no = 1, .id = kLog, .head = 36, .whole_from = 1}},
+               {.backfills = {}, .holds = holds, .facts = {}});
+  const SessionId origin = node.greet("origin");
+  node.say(origin, wire::State{{}, {record_of_origin(kLog)}});
+  const SessionId peer = node.greet("peer");
+  const SessionId keeper = node.greet("keeper");
+  node.say(keeper, wire::Held{kLog.stream, {{kLog, 26}}});
+  node.say(keeper, wire::Want{.number = 1, .log = kLog, .standing = true, .from = {.seq = 65}});
+  node.run(200ms);
+  const wire::Want asked = node.said<wire::Want>(origin).back();
+  REQUIRE(asked.from.seq == 37);
+  node.say(origin, wire::LinkGap{asked.number, 37, 64, "retention"});
+  node.say(origin, wire::Upto{asked.number, 36, 64});
+  node.run(200ms);
+  CHECK(node.said<wire::Want>(keeper).empty());  // who alone asks would only be asked for itself
+
+  node.say(peer,
+           wire::Want{.number = 1, .log = kLog, .standing = true, .from = {.seq = 37}, .owed = 37});
+  node.run(200ms);
+
+  REQUIRE(node.said<wire::Want>(keeper).size() == 1);
+  CHECK(node.said<wire::Want>(keeper)[0].kind == wire::WantKind::Repair);
+  CHECK(node.said<wire::Want>(keeper)[0].from.seq == 37);
+}
+
 TEST_CASE("a node that has all of a closed log asks nobody for more") {
   OneNode node({}, {{.no = 1, .id = kLog, .head = 20, .whole_from = 1}});
   node.mesh->put_interest({1, "reader", true, {{"#", {}}}, {{1, 20}}}, node.now, node.out);
@@ -101,6 +143,62 @@ TEST_CASE("what lies between a part and its copy is had from the peer that needs
   CHECK(asked[0].kind == wire::WantKind::Backfill);
   CHECK(asked[0].from.seq == 30);
   CHECK(asked[0].to == 63);
+}
+
+TEST_CASE("who had what was asked for is asked again when more of it is needed") {
+  LogRecord copy{.no = 1, .id = kLog, .first = 22, .head = 22, .whole_from = 0};
+  copy.filters = {{"t/1", 22}};
+  OneNode node({}, {copy});
+  node.mesh->put_interest({1, "reader", true, {{"t/1", {}}}, {{1, 5}}}, node.now, node.out);
+  const SessionId origin = node.greet("origin");
+  const SessionId keeper = node.greet("keeper");
+  node.say(keeper, wire::Held{kLog.stream, {}});
+  node.say(origin, wire::State{{}, {record_of_origin(kLog)}});
+  node.run(200ms);
+  const auto last = [&](SessionId session, wire::WantKind kind) {
+    std::optional<wire::Want> found;
+    for (const wire::Want& want : node.said<wire::Want>(session)) {
+      if (want.kind == kind) found = want;
+    }
+    REQUIRE(found);
+    return *found;
+  };
+  const auto tell_gap = [&] {
+    const wire::Want asked = last(origin, wire::WantKind::Backfill);
+    node.say(origin, wire::LinkGap{asked.number, asked.from.seq, 21, "retention"});
+    node.say(origin, wire::Upto{asked.number, asked.from.seq - 1, asked.to});
+    node.run(200ms);
+  };
+  node.say(origin, wire::Upto{last(origin, wire::WantKind::Main).number, 22, 22});
+  std::size_t written = 0;
+  const auto write_all = [&] {
+    for (; written < node.out.size(); ++written) {
+      auto* const write = std::get_if<WriteCopy>(&node.out[written]);
+      if (write == nullptr) continue;
+      if (write->write.end_backfill) copy.first = 6;
+      copy.whole_from = write->write.whole_from.value_or(copy.whole_from);
+      copy.filters = write->write.filters.value_or(copy.filters);
+      const Token token = write->token;  // the list grows
+      node.mesh->on_backfilled(copy, {}, node.now, node.out);
+      node.mesh->on_written(token, 1U, node.now, node.out);
+    }
+    node.run(200ms);
+  };
+  tell_gap();
+  const wire::Want repair = last(keeper, wire::WantKind::Repair);
+  REQUIRE_FALSE(repair.all);
+  node.say(keeper, wire::Upto{repair.number, 5, 21});
+  write_all();
+
+  const SessionId peer = node.greet("peer");
+  node.say(peer,
+           wire::Want{.number = 1, .log = kLog, .standing = true, .from = {.seq = 1}, .owed = 1});
+  node.run(200ms);
+  node.say(origin, wire::Upto{last(origin, wire::WantKind::Main).number, 22, 22});
+  write_all();
+  tell_gap();
+
+  CHECK(last(keeper, wire::WantKind::Repair).all);
 }
 
 TEST_SUITE_END();

@@ -257,7 +257,7 @@ TEST_CASE("a new log is asked for when the peer that it is held for says nothing
 
   node.pass(1s);
   CHECK(node.need().wanted);
-  CHECK(node.need().owed_from == std::optional<std::uint64_t>(1));
+  CHECK(node.need().owed_from() == std::optional<std::uint64_t>(1));
 
   node.heard = node.now.steady;  // it had not gone, and may not have heard of the log yet
   node.pass(5s);
@@ -286,6 +286,28 @@ TEST_CASE("what is held is asked for when a session came up and its peer says no
   node.pass(1s);
   CHECK(need().keep);
   CHECK_FALSE(need().wanted);
+}
+
+TEST_CASE("what a peer asks for no more is owed to it until it may have asked another") {
+  NewLog node;
+  const auto owed = [&] {
+    Need held;
+    node.custody.add_to(held, *node.log);
+    CHECK(held.keep);
+    CHECK_FALSE(held.wanted);
+    return held.owed_from();
+  };
+  node.heard = node.now.steady + 1h;
+  node.pass(6s);
+  CHECK_FALSE(owed());
+
+  node.custody.on_stop("peer", *node.log, node.now.steady);
+  node.custody.on_stop("stranger", *node.log, node.now.steady);
+  CHECK(owed() == std::optional<std::uint64_t>(1));
+  node.pass(5s);
+  CHECK(owed());
+  node.pass(1s);
+  CHECK_FALSE(owed());
 }
 
 TEST_CASE("a new log is held for a peer that is here as long as nobody can be asked for it") {

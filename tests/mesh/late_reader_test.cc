@@ -142,6 +142,73 @@ TEST_CASE("a late reader is told at once of a gap that it comes to") {
   CHECK(second->write.upto == 30);
 }
 
+// It has asked somebody else meanwhile, who has none of it.
+TEST_CASE("a late reader that asks again is owed no more of a gap than before") {
+  LateReader node(kLog);
+  const SessionId other = node.greet("other");
+  node.say(other, wire::Have{{{kLog, 1, 30, {}}}});
+  const wire::Want asked = node.said<wire::Want>(node.origin).back();
+  REQUIRE(asked.owed == 0);
+
+  node.say(node.origin, wire::LinkGap{asked.number, 12, 42, "retention"});
+  node.say(node.origin, wire::Upto{asked.number, 0, 42});
+  const wire::Want repair = node.said<wire::Want>(other).back();
+  REQUIRE(repair.kind == wire::WantKind::Repair);
+  const auto first = node.take_write();
+  REQUIRE(first);
+  REQUIRE(first->write.upto == 11);
+  node.mesh->on_copied({.no = 1, .id = kLog, .head = 11, .whole_from = 1}, node.now, node.out);
+  node.mesh->on_written(first->token, 1U, node.now, node.out);
+  node.mesh->move_cursor(1, 1, 11, node.now, node.out);
+  node.run(100ms);
+  node.say(other, wire::Stop{repair.number});
+  node.run(100ms);
+
+  const wire::Want again = node.said<wire::Want>(node.origin).back();
+  REQUIRE(again.from.seq == 12);
+  CHECK(again.owed == 43);
+  node.out.clear();
+  node.say(node.origin, wire::LinkGap{again.number, 12, 42, "retention"});
+  node.say(node.origin, wire::Upto{again.number, 11, 42});
+  const auto second = node.take_write();
+  REQUIRE(second);
+  CHECK(second->write.upto == 42);
+}
+
+// This node wrote the log, and its retention took the first 15 before anybody asked for them.
+TEST_CASE("an origin says of what it trimmed whether somebody may have it") {
+  LogRecord own{.no = 1, .id = {"node", "1-x", "events"}, .open = true, .first = 16, .head = 22};
+  OneNode node({}, {own});
+  const auto reason_for = [&](const std::string& peer, std::uint64_t trimmed) {
+    const SessionId session = node.greet(peer);
+    node.out.clear();
+    node.say(session, wire::Want{.number = 1, .log = own.id, .standing = true, .from = {.seq = 1}});
+    const auto read = std::find_if(node.out.begin(), node.out.end(), [](const Action& action) {
+      return std::holds_alternative<ReadEvents>(action);
+    });
+    REQUIRE(read != node.out.end());
+    auto batch = std::make_unique<EventBatch>();
+    UuidMaker ids;
+    EventView event;
+    event.topic = "t";
+    for (std::uint64_t seq = trimmed + 1; seq <= own.head; ++seq) {
+      event.position = Position(1, seq);
+      batch->add(event, node.now.wall, ids);
+    }
+    ReadResult found{std::move(batch), own.head, {{1, 1, trimmed, "retention"}}, trimmed + 1};
+    node.mesh->on_read(std::get<ReadEvents>(*read).token, std::move(found), node.now, node.out);
+    node.tick();
+    const auto gaps = node.said<wire::LinkGap>(session);
+    REQUIRE(gaps.size() == 1);
+    CHECK(gaps[0].to == trimmed);
+    return gaps[0].reason;
+  };
+
+  CHECK(reason_for("first", 15) == "unclaimed");
+  CHECK(reason_for("second", 15) == "unclaimed");
+  CHECK(reason_for("third", 20) == "retention");
+}
+
 TEST_SUITE_END();
 
 }  // namespace

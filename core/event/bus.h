@@ -54,7 +54,8 @@ struct Gap {
   std::uint32_t log = 0;
   std::uint64_t from = 0;
   std::uint64_t to = 0;  // inclusive
-  std::string reason;    // "retention", "unclaimed", "drop_oldest", "ttl", "memory", "lost", "corrupt"
+  // "retention", "unclaimed", "drop_oldest", "ttl", "memory", "lost", "corrupt"
+  std::string reason;
 };
 struct Skipped {
   SubscriptionId subscription;

@@ -73,6 +73,11 @@ void Copies::on_record(Log& log) {
 void Copies::on_trimmed(const Log& log) {
   Fetch& f = fetch(log);
   f.cover.trim(log.record->first);
+  // Of what has been filled in so far the first may have gone.
+  if (f.lack && f.lack->stored && log.backfill) {
+    const std::uint64_t gone_to = std::min(log.record->first - 1, log.backfill->upto);
+    f.lack->start = std::max(f.lack->start, gone_to + 1);
+  }
   again(log, TimePoint());
 }
 
@@ -362,7 +367,7 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
     if (f.lack && stands && log.backfill->to >= f.lack->to) {
       const BackfillRecord& was = *log.backfill;
       f.lack = Lack{{Begin::At::Seq, was.upto + 1, {}}, was.to, was.all, was.filters};
-      f.lack->start = was.from;
+      f.lack->start = std::max(was.from, std::min(log.record->first, was.upto + 1));
       f.lack->stored = true;
     } else if (f.lack) {
       f.lack->since = time_of(f.lack->from);
@@ -439,6 +444,11 @@ std::vector<std::uint32_t> Copies::take_waiting(TimePoint now) {
 bool Copies::is_held(const Log& log) const {
   const auto found = fetches_.find(log.index);
   return found != fetches_.end() && found->second.held;
+}
+
+std::uint64_t Copies::promised_from(const Log& log) const {
+  const auto found = fetches_.find(log.index);
+  return found == fetches_.end() ? kNowhere : found->second.promised_from;
 }
 
 void Copies::on_session_down(SessionId session, const std::string& peer, Now now) {

@@ -56,6 +56,11 @@ bool Copies::is_owed(const Fetch& f, const Request& told, const Gap& gap) const 
   return owed && told.promised(gap) && gap.reason == "retention" && told.standing;
 }
 
+// Nobody has said that it was; who holds it for this node may be away.
+bool Copies::may_be_promised(const Fetch& f, const Gap& gap) const {
+  return gap.reason == "retention" && f.need.begin_from && *f.need.begin_from <= gap.to;
+}
+
 bool Copies::must_wait(std::optional<Fetch::Waits>& waits, const Request& told, const Gap& gap,
                        TimePoint now) {
   // Its origin may have trimmed more meanwhile.

@@ -116,6 +116,7 @@ void Copies::on_held(Log& log, const std::string& peer, std::uint64_t acked, Tim
   Fetch& f = fetch(log);
   f.steady_since = now;  // what the peer has comes behind
   if (acked > log.head()) f.once_acked = std::max(f.once_acked, acked);
+  f.promised_from = std::min(f.promised_from, acked + 1);
   f.asked.erase(peer);
   f.hear_news();
   f.holders[peer] = {};  // it may not have heard

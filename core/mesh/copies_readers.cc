@@ -140,8 +140,8 @@ void Copies::tell_readers(Log& log, Fetch& f, Now now, Actions& out) {
     }
     if (from <= start) {
       told = {start - 1, limited ? std::max(log.record->head, start - 1) : Readable::kNoLimit};
-    } else if (backfill && backfill->from <= start && from <= backfill->to + 1 &&
-               fills_for(*backfill, reader)) {
+    } else if (backfill && std::max(backfill->from, log.record->first) <= start &&
+               from <= backfill->to + 1 && fills_for(*backfill, reader)) {
       told = {start - 1, backfill->upto};
     } else {
       if (before != f.told.end()) kept[reader.interest] = before->second;

@@ -213,10 +213,12 @@ void Copies::take_main(Link& link, Found found, Answer answer, TimePoint now, Ac
     f->begun = changes = request->applied = true;
     f->anew = log->own;
     f->taken = answer.after;
-    // What is owed and must be waited for is filled in behind; nobody else waits.
-    const bool owed = !gaps.empty() && gaps.front().from == answer.after + 1 &&
-                      is_owed(*f, *request, gaps.front());
-    if (owed) f->taken = std::min(gaps.front().to, answer.upto);
+    // What is owed and must be waited for is filled in behind; nobody else waits.  So is what may
+    // be promised, once somebody says so.
+    const bool gone = !gaps.empty() && gaps.front().from == answer.after + 1;
+    if (gone && (is_owed(*f, *request, gaps.front()) || may_be_promised(*f, gaps.front())))
+      f->taken = std::min(gaps.front().to, answer.upto);
+    if (request->standing) f->promised_from = std::min(f->promised_from, f->taken + 1);
     const bool timed = request->from.at == Begin::At::Time;
     f->cover.begin(request->all, request->filters, f->taken,
                    timed ? std::optional(request->from.time) : std::nullopt);

@@ -30,7 +30,10 @@ void Custody::load(const std::vector<HoldRecord>& holds, Now now) {
     hold.away = now.steady;
     hold.before = options_.clock_suspect ? Duration(0) : stored_age(hold, now);
     for (const auto& [no, acked] : record.acked) {
-      if (const Log* const log = logs_.find_no(no)) hold.acked[log->index] = acked;
+      const Log* const log = logs_.find_no(no);
+      if (log == nullptr) continue;
+      hold.acked[log->index] = acked;
+      hold.assumed.insert(log->index);
     }
   }
 }
@@ -62,7 +65,9 @@ Status Custody::on_standing_want(const std::string& peer, const Log& log, std::u
   const auto place = hold.acked.find(log.index);
   // Only an ACK raises it: the main want may be far above a backfill.
   const bool asked = hold.unasked.erase(log.index) == 0;
-  if (place != hold.acked.end() && asked) acked = std::min(acked, place->second);
+  const bool assumed = hold.assumed.erase(log.index) != 0;
+  const bool said = asked && !(assumed && place->second == 0);
+  if (place != hold.acked.end() && said) acked = std::min(acked, place->second);
   if (found != holds_.end() && place != hold.acked.end() && place->second == acked) return {};
   hold.acked[log.index] = acked;
   hold.changed = true;
@@ -74,8 +79,9 @@ bool Custody::on_claim(const std::string& peer, const Log& log, std::uint64_t se
   if (found == holds_.end()) return false;
   Hold& hold = found->second;
   const auto [place, is_new] = hold.acked.emplace(log.index, seq - 1);
-  const bool claimed =
-      hold.unasked.erase(log.index) != 0 || is_new || place->second == HoldRecord::kReleased;
+  const bool unsaid = hold.unasked.erase(log.index) != 0;
+  const bool guessed = hold.assumed.erase(log.index) != 0 && place->second == 0;
+  const bool claimed = unsaid || guessed || is_new || place->second == HoldRecord::kReleased;
   if (claimed) place->second = seq - 1;
   hold.changed = hold.changed || claimed;
   if (place->second >= seq) return false;
@@ -117,6 +123,7 @@ bool Custody::on_ack(const std::string& peer, const Log& log, std::uint64_t acke
   if (place == found->second.acked.end() || acked <= place->second) return false;
   if (found->second.unasked.contains(log.index)) return false;  // it has asked another
   place->second = acked;
+  found->second.assumed.erase(log.index);
   found->second.moved.insert(log.index);
   return true;
 }
@@ -134,6 +141,7 @@ void Custody::on_release(const std::string& peer, const wire::Release& release) 
     const Log* const log = logs_.find(id);
     if (log == nullptr || id.stream != release.stream) continue;
     found->second.unasked.erase(log->index);
+    found->second.assumed.erase(log->index);
     found->second.claimed.erase(log->index);
     found->second.stopped.erase(log->index);
     found->second.acked[log->index] = HoldRecord::kReleased;
@@ -142,7 +150,14 @@ void Custody::on_release(const std::string& peer, const wire::Release& release) 
   }
 }
 
-std::vector<wire::Held> Custody::on_peer_up(const std::string& peer, TimePoint now) {
+std::uint64_t Custody::held_from(const Hold& hold, std::uint32_t index, std::uint64_t promised) {
+  const std::uint64_t from = hold.acked.at(index) + 1;
+  return hold.assumed.contains(index) ? std::max(from, promised) : from;
+}
+
+std::vector<wire::Held> Custody::on_peer_up(
+    const std::string& peer, TimePoint now,
+    const std::function<std::uint64_t(const Log&)>& promised) {
   here_.insert(peer);
   arrivals_[peer] = {now, false};
   look_unasked_at(now + options_.silent);
@@ -154,6 +169,10 @@ std::vector<wire::Held> Custody::on_peer_up(const std::string& peer, TimePoint n
       dirty_.insert(index);
       const Log* const log = logs_.at(index);
       if (log == nullptr || acked == HoldRecord::kReleased) continue;
+      if (held_from(i->second, index, promised ? promised(*log) : 1) != acked + 1) {
+        i->second.unasked[index] = {now, false};  // it asks, or needs nothing
+        continue;
+      }
       if (held.logs.size() == wire::kLogsPerFrameMax) {
         frames.push_back(held);
         held.logs.clear();
@@ -195,6 +214,7 @@ void Custody::on_new_log(const Log& log, TimePoint now) {
   for (auto& [key, hold] : holds_) {
     if (key.second != log.id.stream || log.id.origin == key.first) continue;
     if (!hold.acked.emplace(log.index, 0).second) continue;
+    hold.assumed.insert(log.index);
     if (here_.contains(key.first)) {
       hold.unasked[log.index] = {now, false};
       look_unasked_at(now + options_.silent);
@@ -242,22 +262,24 @@ void Custody::on_forgotten(const Log& log) {
   for (auto& [key, hold] : holds_) {
     hold.acked.erase(log.index);
     hold.unasked.erase(log.index);
+    hold.assumed.erase(log.index);
     hold.claimed.erase(log.index);
     hold.stopped.erase(log.index);
   }
 }
 
-void Custody::add_to(Need& need, const Log& log) const {
+void Custody::add_to(Need& need, const Log& log, std::uint64_t promised) const {
   for (const auto& [key, hold] : holds_) {
     if (key.second != log.id.stream) continue;
     const auto place = hold.acked.find(log.index);
     if (place == hold.acked.end() || place->second == HoldRecord::kReleased) continue;
-    const std::uint64_t from = place->second + 1;
+    const std::uint64_t from = held_from(hold, log.index, promised);
     const auto unasked = hold.unasked.find(log.index);
     const bool silent = unasked != hold.unasked.end() && unasked->second.silent;
     const auto arrived = arrivals_.find(key.first);
     const bool hears = arrived == arrivals_.end() || !arrived->second.silent;
     const bool here = here_.contains(key.first) && hears && !silent;
+    if (hold.assumed.contains(log.index)) need.begin_at(place->second + 1);
     if (here) {
       need.keep_for(key.first, from);
       if (arrived != arrivals_.end() || hold.stopped.contains(log.index))
@@ -268,6 +290,7 @@ void Custody::add_to(Need& need, const Log& log) const {
       need.for_itself = true;
     }
     need.wanted = need.whole = need.standing = true;
+    if (from == kNowhere) continue;
     need.ask_from({wire::Begin::At::Seq, from, {}}, here ? key.first : std::string());
     need.owe_from(from, key.first);
   }

@@ -2,14 +2,14 @@
 //
 // A hold is (peer, stream) with an acknowledged position for each log.  It begins with a
 // standing want, outlives absence and restarts, and covers logs first heard of while the peer
-// is away, from 1.  A new log is held for a peer that is here too, until it has surely heard of it:
-// it may be gone without a word.  A hold ends when the peer releases it, or is gone for `away_max`.
-// That is measured by the steady clock: the wall clock, which may be wrong and jump, only says how
-// long a peer had been away when this node was started.
-// While the peer is away, or says nothing, the hold asks for the stream by itself; while it is here
-// it holds history, and keeps copies whole, and asks for a while for what the peer claims.  In its
-// first moments here, before it has said what it needs, and for as long after it has asked for a
-// log no more, no gap is passed on that it is owed.
+// is away, from 1; but what others had trimmed by then only where somebody holds it for this node.
+// A new log is held for a peer that is here too, until it has surely heard of it: it may be gone
+// without a word.  A hold ends when the peer releases it, or is gone for `away_max`. That is
+// measured by the steady clock: the wall clock, which may be wrong and jump, only says how long a
+// peer had been away when this node was started. While the peer is away, or says nothing, the hold
+// asks for the stream by itself; while it is here it holds history, and keeps copies whole, and
+// asks for a while for what the peer claims.  In its first moments here, before it has said what it
+// needs, and for as long after it has asked for a log no more, no gap is passed on that it is owed.
 //
 // Threads: the owner's only.
 #pragma once
@@ -61,7 +61,8 @@ class Custody {
   bool on_ack(const std::string& peer, const Log& log, std::uint64_t acked);
   void on_release(const std::string& peer, const wire::Release& release);
   // What is held for it; the frames for the start of a session.
-  std::vector<wire::Held> on_peer_up(const std::string& peer, TimePoint now);
+  std::vector<wire::Held> on_peer_up(const std::string& peer, TimePoint now,
+                                     const std::function<std::uint64_t(const Log&)>& promised = {});
   void on_peer_down(const std::string& peer, Now now);
   // Nothing is held for it any more.
   void forget_peer(const std::string& peer);
@@ -73,7 +74,8 @@ class Custody {
   void on_record(const Log& log);
   void on_forgotten(const Log& log);
 
-  void add_to(Need& need, const Log& log) const;
+  // `promised`: from where on it is here, or held for this node.
+  void add_to(Need& need, const Log& log, std::uint64_t promised) const;
   // Peers that are away and have not had all of what is held for them; `end`: how far a log goes,
   // as far as this node knows.
   std::set<std::string> owed(const std::function<std::uint64_t(const Log&)>& end) const;
@@ -106,6 +108,7 @@ class Custody {
     std::map<std::uint32_t, Unasked> unasked;    // new logs, held though nobody asked
     std::map<std::uint32_t, TimePoint> claimed;  // asked for until then
     std::map<std::uint32_t, TimePoint> stopped;  // owed until then, though it is not asked for
+    std::set<std::uint32_t> assumed;  // new while the peer was away; it may have been promised it
   };
   using Key = std::pair<std::string, std::string>;  // peer, stream
 
@@ -118,6 +121,8 @@ class Custody {
   void save(const Key& key, Hold& hold, Now now, Actions& out);
   void end_unasked(TimePoint now, const Sight& sight);
   std::optional<TimePoint> end_arrivals(TimePoint now, const Sight& sight);  // when to look again
+  // From where on the log is held for the peer.
+  static std::uint64_t held_from(const Hold& hold, std::uint32_t index, std::uint64_t promised);
   // The needs of its logs may have changed.
   void mark(const Hold& hold);
   void mark_held(const std::string& peer);

@@ -110,13 +110,15 @@ struct Fetch {
   // Told as gone up to here by somebody who was asked when nobody had been promised it: to readers
   // who have begun since it is not owed either.
   std::uint64_t unpromised = 0;
-  // From where on this node answers for the events; wire::kSeqMax + 1: nothing.
+  // From here on somebody holds it for this node, and has said so or been asked.
+  std::uint64_t promised_from = kNowhere;
+  // From where on this node answers for the events; kNowhere: for none.
   std::uint64_t owed_from() const { return with_unread(need.owed_from()); }
   std::uint64_t owed_from_but_for(const std::string& peer) const {
     return with_unread(need.owed_from_but_for(peer));
   }
   std::uint64_t with_unread(std::optional<std::uint64_t> owed) const {
-    const std::uint64_t from = owed.value_or(wire::kSeqMax + 1);
+    const std::uint64_t from = owed.value_or(kNowhere);
     return need.unread_from ? std::min(from, std::max(*need.unread_from, unpromised + 1)) : from;
   }
   std::optional<Lack> lack;

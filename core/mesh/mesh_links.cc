@@ -118,7 +118,8 @@ void Mesh::Body::go_live(Link& link, Now now, Actions& out) {
   beacons.on_up(peer, now.steady);
   update_links();
   send_known(link, out);
-  for (wire::Held& held : custody.on_peer_up(peer, now.steady)) {
+  for (wire::Held& held : custody.on_peer_up(
+           peer, now.steady, [this](const Log& log) { return promised_from(log); })) {
     out.push_back(SendFrame{link.id(), std::move(held)});
   }
   wire::Peers peers{membership.records(now.steady, 64)};

@@ -60,6 +60,32 @@ TEST_CASE("a reader for whom nothing is filled in does not read what is filled i
   CHECK_FALSE(reads(2, "t/2"));
 }
 
+TEST_CASE("what has gone of a backfill meanwhile is not there, and is asked for again") {
+  LogRecord copy{.no = 1, .id = {"origin", "1-x", "events"}, .head = 30, .whole_from = 17};
+  BackfillRecord backfill{.from = 1, .to = 16, .upto = 8};
+  const std::vector<HoldRecord> holds = {{"peer", copy.id.stream, {}, {{1, 0}}}};
+  mesh::OneNode node({}, {copy}, {.backfills = {{1, backfill}}, .holds = holds, .facts = {}});
+  const mesh::SessionId origin = node.greet("origin");
+  node.say(origin, wire::State{{}, {mesh::record_of_origin(copy.id)}});
+  const wire::Want asked = node.said<wire::Want>(origin).back();
+  REQUIRE(asked.kind == wire::WantKind::Backfill);
+  REQUIRE(asked.from.seq == 9);
+
+  node.mesh->on_trimmed(1, 5, node.now, node.out);
+  node.mesh->put_interest({1, "#", true, {{"#", {wire::Begin::At::Seq, 1, {}}}}, {}}, node.now,
+                          node.out);
+  node.say(origin, wire::Upto{asked.number, 8, 16});
+
+  std::optional<std::uint64_t> whole_from;
+  for (const mesh::Action& action : node.out) {
+    CHECK_FALSE(std::holds_alternative<mesh::Readable>(action));
+    if (const auto* const write = std::get_if<mesh::WriteCopy>(&action)) {
+      whole_from = write->write.whole_from;
+    }
+  }
+  CHECK(whole_from == std::optional<std::uint64_t>(5));
+}
+
 // The answer that comes may be a gap, and the reader would wait for what was never promised to it.
 TEST_CASE("a reader begins with the first of what is filled in for it") {
   const LogId id{"origin", "1-x", "events"};

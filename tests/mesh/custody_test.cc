@@ -239,13 +239,14 @@ struct NewLog : Run {
   }
   Need need() const {
     Need need;
-    custody.add_to(need, *fresh);
+    custody.add_to(need, *fresh, promised);
     return need;
   }
 
   Now now{TimePoint(1h), kToday};
   TimePoint heard = now.steady - 1s;  // something from the peer
   bool reachable = true;              // somebody who has the log
+  std::uint64_t promised = 1;
   Log* fresh;
 };
 
@@ -272,7 +273,7 @@ TEST_CASE("what is held is asked for when a session came up and its peer says no
   NewLog node;
   const auto need = [&] {
     Need held;
-    node.custody.add_to(held, *node.log);
+    node.custody.add_to(held, *node.log, 1);
     return held;
   };
   node.pass(5s);
@@ -292,7 +293,7 @@ TEST_CASE("what a peer asks for no more is owed to it until it may have asked an
   NewLog node;
   const auto owed = [&] {
     Need held;
-    node.custody.add_to(held, *node.log);
+    node.custody.add_to(held, *node.log, 1);
     CHECK(held.keep);
     CHECK_FALSE(held.wanted);
     return held.owed_from();

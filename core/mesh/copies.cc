@@ -15,12 +15,6 @@ bool asks_same(const Request& request, bool all, const std::vector<std::string>&
   return request.all == all && (all || request.filters == filters);
 }
 
-// Whether the main want is for every event.
-bool asks_all(const Log& log, const Fetch& f) {
-  return f.need.whole || log.own || !wire::filters_fit(f.need.filters) ||
-         (f.need.keep && f.cover.whole()) || (f.lack && f.lack->all);
-}
-
 // From where on this node has promised the events, as WANT says to `peer`; what it had acknowledged
 // before its disk went back may be gone.
 std::uint64_t owed_from(const Fetch& f, const std::string& peer) {
@@ -166,6 +160,11 @@ Link* Copies::upstream(Log& log, const Fetch& f, std::uint64_t position, std::ui
     if (Link* const link = usable(peer)) return link;
   }
   return nullptr;
+}
+
+bool Copies::asks_all(const Log& log, const Fetch& f) {
+  return f.need.whole || log.own || !wire::filters_fit(f.need.filters) ||
+         (f.need.keep && f.cover.whole()) || (f.lack && f.lack->all);
 }
 
 void Copies::plan_main(Log& log, Fetch& f, Now now, Actions& out) {

@@ -88,7 +88,8 @@ class Copies {
     std::string peer;
     wire::AckEntry entry;
   };
-  std::vector<AckTo> take_acks();
+  // Nothing goes into a session in which the peer has not said yet what it holds.
+  std::vector<AckTo> take_acks(const std::set<SessionId>& heard);
   // What is waited for.
   void holes(std::vector<HoleStatus>& out) const;
   std::uint64_t duplicates() const { return duplicates_; }
@@ -157,6 +158,8 @@ class Copies {
   // copies.cc: whom to ask
   Fetch& fetch(const Log& log) { return fetches_[log.index]; }
   Link* upstream(Log& log, const Fetch& f, std::uint64_t position, std::uint64_t upto);
+  // Whether the main want is for every event.
+  static bool asks_all(const Log& log, const Fetch& f);
   void plan_main(Log& log, Fetch& f, Now now, Actions& out);
   void ask_main(Log& log, Fetch& f, Link& link, Now now, Actions& out);
   void plan_backfill(Log& log, Fetch& f, Now now, Actions& out);

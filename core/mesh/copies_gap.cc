@@ -40,7 +40,8 @@ Link* Copies::other_source(Log& log, const Fetch& f, const Request& told, const 
     const auto have = log.have.find(peer);
     const bool has = have != log.have.end() && says_it_has(have->second, gap.from);
     const auto held = held_.find(id);
-    const bool holds = owed && held != held_.end() && held->second.contains(log.id.stream);
+    const bool holds = owed && held != held_.end() && held->second.contains(log.id.stream) &&
+                       f.owed_from_but_for(peer) <= gap.to;
     if (!has && !holds && !f.holders.contains(peer)) continue;
     return tables_.links.live(peer);
   }
@@ -112,10 +113,14 @@ void Copies::ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, 
     request.all = f.cover.whole();
     if (!request.all) request.filters = f.cover.names();
     request.from = {Begin::At::Seq, f.taken + 1, {}};
-  } else {
+  } else if (f.main) {
     request.all = f.main->all;
     request.filters = f.main->filters;
     request.from = f.main->from;
+  } else {
+    request.all = asks_all(log, f);
+    if (!request.all) request.filters = f.need.filters;
+    request.from = f.need.lowest();
   }
   if (missing.to) f.gap_hold = true;
   if (missing.to || missing.claims) {
@@ -249,8 +254,9 @@ void Copies::check_waits(Log& log, Fetch& f, Actions& out) {
 // The way to its root is through who asks for it, and may wait: another neighbour may have what was
 // promised.
 void Copies::claim_next(Log& log, Fetch& f, TimePoint now, Actions& out) {
-  const std::uint64_t next = f.taken + 1;
-  if (!f.begun || f.repair || !is_promised(f, next)) return;
+  const Begin begin = f.begun ? Begin{Begin::At::Seq, f.taken + 1, {}} : f.need.lowest();
+  const std::uint64_t next = std::max<std::uint64_t>(begin.seq, 1);
+  if (begin.at != Begin::At::Seq || f.repair || !is_promised(f, next)) return;
   const std::string root = tables_.sources.root(log, next);
   if (root.empty() || root == options_.node_id) return;
   if (!f.no_way) f.no_way = Fetch::NoWay{now, kAskAgain};

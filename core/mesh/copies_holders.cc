@@ -144,19 +144,26 @@ std::optional<wire::AckEntry> Copies::ack(const Log& log, const std::string& hol
   return wire::AckEntry{log.id, acked, log.whole() ? log.record->head : 0};
 }
 
-std::vector<Copies::AckTo> Copies::take_acks() {
+std::vector<Copies::AckTo> Copies::take_acks(const std::set<SessionId>& heard) {
   std::vector<AckTo> list;
+  std::set<std::uint32_t> later;
   for (const std::uint32_t index : std::exchange(acks_, {})) {
     Log* const log = tables_.logs.at(index);
     const auto found = fetches_.find(index);
     if (log == nullptr || found == fetches_.end()) continue;
     for (auto& [peer, said] : found->second.holders) {
+      const Link* const link = tables_.links.live(peer);
+      if (link != nullptr && !heard.contains(link->id())) {
+        later.insert(index);
+        continue;
+      }
       const auto entry = ack(*log, peer);
       if (!entry || said == Fetch::Said{entry->acked, entry->stored}) continue;
       found->second.said = said = {entry->acked, entry->stored};
-      if (tables_.links.live(peer) != nullptr) list.push_back({peer, *entry});
+      if (link != nullptr) list.push_back({peer, *entry});
     }
   }
+  acks_.merge(later);
   return list;
 }
 

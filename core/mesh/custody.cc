@@ -33,7 +33,7 @@ void Custody::load(const std::vector<HoldRecord>& holds, Now now) {
       const Log* const log = logs_.find_no(no);
       if (log == nullptr) continue;
       hold.acked[log->index] = acked;
-      hold.assumed.insert(log->index);
+      hold.sure[log->index] = kNowhere;
     }
   }
 }
@@ -45,7 +45,8 @@ Duration Custody::stored_age(const Hold& hold, Now now) const {
   return std::min(now.wall - hold.contact, most);
 }
 
-Status Custody::on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed) {
+Status Custody::on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed,
+                                 std::uint64_t owed) {
   const Key key{peer, log.id.stream};
   const auto found = holds_.find(key);
   if (found == holds_.end()) {
@@ -65,28 +66,28 @@ Status Custody::on_standing_want(const std::string& peer, const Log& log, std::u
   const auto place = hold.acked.find(log.index);
   // Only an ACK raises it: the main want may be far above a backfill.
   const bool asked = hold.unasked.erase(log.index) == 0;
-  const bool assumed = hold.assumed.erase(log.index) != 0;
-  const bool said = asked && !(assumed && place->second == 0);
-  if (place != hold.acked.end() && said) acked = std::min(acked, place->second);
+  say_sure(hold, log.index, owed == 0 ? kNowhere : owed);
+  if (place != hold.acked.end() && asked) acked = std::min(acked, place->second);
   if (found != holds_.end() && place != hold.acked.end() && place->second == acked) return {};
   hold.acked[log.index] = acked;
   hold.changed = true;
   return {};
 }
 
-bool Custody::on_claim(const std::string& peer, const Log& log, std::uint64_t seq, TimePoint now) {
+bool Custody::on_claim(const std::string& peer, const Log& log, std::uint64_t from,
+                       std::uint64_t owed, TimePoint now) {
   const auto found = holds_.find({peer, log.id.stream});
   if (found == holds_.end()) return false;
   Hold& hold = found->second;
-  const auto [place, is_new] = hold.acked.emplace(log.index, seq - 1);
-  const bool unsaid = hold.unasked.erase(log.index) != 0;
-  const bool guessed = hold.assumed.erase(log.index) != 0 && place->second == 0;
-  const bool claimed = unsaid || guessed || is_new || place->second == HoldRecord::kReleased;
-  if (claimed) place->second = seq - 1;
-  hold.changed = hold.changed || claimed;
-  if (place->second >= seq) return false;
+  const auto [place, is_new] = hold.acked.emplace(log.index, from - 1);
+  const bool anew =
+      hold.unasked.erase(log.index) != 0 || is_new || place->second == HoldRecord::kReleased;
+  if (anew) place->second = from - 1;
+  say_sure(hold, log.index, owed);
+  hold.changed = hold.changed || anew;
+  if (place->second >= owed) return false;
   const TimePoint until = now + options_.claimed;
-  hold.claimed[log.index] = until;
+  hold.claimed[log.index] = {owed, until};
   claimed_at_ = std::min(claimed_at_.value_or(until), until);
   return true;
 }
@@ -102,17 +103,17 @@ void Custody::on_stop(const std::string& peer, const Log& log, TimePoint now) {
 void Custody::end_claimed(TimePoint now) {
   if (!claimed_at_ || now < *claimed_at_) return;
   claimed_at_.reset();
-  const auto is_over = [&](const auto& item) {
-    if (now >= item.second) {
-      dirty_.insert(item.first);
+  const auto is_over = [&](std::uint32_t index, TimePoint until) {
+    if (now >= until) {
+      dirty_.insert(index);
       return true;
     }
-    claimed_at_ = std::min(claimed_at_.value_or(item.second), item.second);
+    claimed_at_ = std::min(claimed_at_.value_or(until), until);
     return false;
   };
   for (auto& [key, hold] : holds_) {
-    std::erase_if(hold.claimed, is_over);
-    std::erase_if(hold.stopped, is_over);
+    std::erase_if(hold.claimed, [&](auto& one) { return is_over(one.first, one.second.until); });
+    std::erase_if(hold.stopped, [&](auto& one) { return is_over(one.first, one.second); });
   }
 }
 
@@ -123,7 +124,6 @@ bool Custody::on_ack(const std::string& peer, const Log& log, std::uint64_t acke
   if (place == found->second.acked.end() || acked <= place->second) return false;
   if (found->second.unasked.contains(log.index)) return false;  // it has asked another
   place->second = acked;
-  found->second.assumed.erase(log.index);
   found->second.moved.insert(log.index);
   return true;
 }
@@ -141,7 +141,7 @@ void Custody::on_release(const std::string& peer, const wire::Release& release) 
     const Log* const log = logs_.find(id);
     if (log == nullptr || id.stream != release.stream) continue;
     found->second.unasked.erase(log->index);
-    found->second.assumed.erase(log->index);
+    found->second.sure.erase(log->index);
     found->second.claimed.erase(log->index);
     found->second.stopped.erase(log->index);
     found->second.acked[log->index] = HoldRecord::kReleased;
@@ -152,7 +152,13 @@ void Custody::on_release(const std::string& peer, const wire::Release& release) 
 
 std::uint64_t Custody::held_from(const Hold& hold, std::uint32_t index, std::uint64_t promised) {
   const std::uint64_t from = hold.acked.at(index) + 1;
-  return hold.assumed.contains(index) ? std::max(from, promised) : from;
+  const auto sure = hold.sure.find(index);
+  return sure == hold.sure.end() ? from : std::max(from, std::min(sure->second, promised));
+}
+
+void Custody::say_sure(Hold& hold, std::uint32_t index, std::uint64_t from) {
+  const auto place = hold.sure.emplace(index, from).first;
+  place->second = std::min(place->second, from);
 }
 
 std::vector<wire::Held> Custody::on_peer_up(
@@ -214,7 +220,7 @@ void Custody::on_new_log(const Log& log, TimePoint now) {
   for (auto& [key, hold] : holds_) {
     if (key.second != log.id.stream || log.id.origin == key.first) continue;
     if (!hold.acked.emplace(log.index, 0).second) continue;
-    hold.assumed.insert(log.index);
+    hold.sure[log.index] = kNowhere;
     if (here_.contains(key.first)) {
       hold.unasked[log.index] = {now, false};
       look_unasked_at(now + options_.silent);
@@ -262,7 +268,7 @@ void Custody::on_forgotten(const Log& log) {
   for (auto& [key, hold] : holds_) {
     hold.acked.erase(log.index);
     hold.unasked.erase(log.index);
-    hold.assumed.erase(log.index);
+    hold.sure.erase(log.index);
     hold.claimed.erase(log.index);
     hold.stopped.erase(log.index);
   }
@@ -273,18 +279,21 @@ void Custody::add_to(Need& need, const Log& log, std::uint64_t promised) const {
     if (key.second != log.id.stream) continue;
     const auto place = hold.acked.find(log.index);
     if (place == hold.acked.end() || place->second == HoldRecord::kReleased) continue;
-    const std::uint64_t from = held_from(hold, log.index, promised);
+    std::uint64_t from = held_from(hold, log.index, promised);
+    const auto claimed = hold.claimed.find(log.index);
+    if (claimed != hold.claimed.end())
+      from = std::min(from, std::max(claimed->second.from, place->second + 1));
     const auto unasked = hold.unasked.find(log.index);
     const bool silent = unasked != hold.unasked.end() && unasked->second.silent;
     const auto arrived = arrivals_.find(key.first);
     const bool hears = arrived == arrivals_.end() || !arrived->second.silent;
     const bool here = here_.contains(key.first) && hears && !silent;
-    if (hold.assumed.contains(log.index)) need.begin_at(place->second + 1);
+    if (from > place->second + 1) need.begin_at(place->second + 1);
     if (here) {
       need.keep_for(key.first, from);
       if (arrived != arrivals_.end() || hold.stopped.contains(log.index))
         need.owe_from(from, key.first);
-      if (!hold.claimed.contains(log.index)) continue;
+      if (claimed == hold.claimed.end()) continue;
       need.add_asker(key.first);
     } else {
       need.for_itself = true;

@@ -49,12 +49,16 @@ class Custody {
   // What was stored.
   void load(const std::vector<HoldRecord>& holds, Now now);
 
-  // The peer wants a log from `needed` on, for durable readers.
+  // The peer wants a log from `needed` on, for durable readers; from `owed` on (0: nothing) it was
+  // promised it.
   // Errors: TooLarge  too many holds; nothing is held
-  Status on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed);
-  // The peer asks for what was promised to it with the stream: it is held until the peer releases
-  // it, and for a while it is asked for.  False: nothing of it is held for the peer.
-  bool on_claim(const std::string& peer, const Log& log, std::uint64_t seq, TimePoint now);
+  Status on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed,
+                          std::uint64_t owed);
+  // The peer needs a log from `from` on, and asks for what was promised to it with the stream, from
+  // `owed` on: it is held until the peer releases it, and for a while it is asked for.  False:
+  // nothing of it is held for the peer.
+  bool on_claim(const std::string& peer, const Log& log, std::uint64_t from, std::uint64_t owed,
+                TimePoint now);
   // The peer asks for it here no more: it may be on its way to ask another, or to come back.
   void on_stop(const std::string& peer, const Log& log, TimePoint now);
   // Whether it needs less now.
@@ -96,6 +100,11 @@ class Custody {
     TimePoint since{};
     bool silent = false;  // the peer has said nothing for long
   };
+  // Asked for from there on, until then.
+  struct Claimed {
+    std::uint64_t from = 0;
+    TimePoint until{};
+  };
   struct Hold {
     WallTime contact{};              // as stored
     std::optional<TimePoint> saved;  // when it was given to the store
@@ -105,10 +114,11 @@ class Custody {
     std::map<std::uint32_t, std::uint64_t> acked;  // by log index
     bool changed = false;                          // more than moves
     std::set<std::uint32_t> moved;
-    std::map<std::uint32_t, Unasked> unasked;    // new logs, held though nobody asked
-    std::map<std::uint32_t, TimePoint> claimed;  // asked for until then
+    std::map<std::uint32_t, Unasked> unasked;  // new logs, held though nobody asked
+    std::map<std::uint32_t, Claimed> claimed;
     std::map<std::uint32_t, TimePoint> stopped;  // owed until then, though it is not asked for
-    std::set<std::uint32_t> assumed;  // new while the peer was away; it may have been promised it
+    // What the peer itself says was promised begins there; below it may have been, or not.
+    std::map<std::uint32_t, std::uint64_t> sure;
   };
   using Key = std::pair<std::string, std::string>;  // peer, stream
 
@@ -123,6 +133,7 @@ class Custody {
   std::optional<TimePoint> end_arrivals(TimePoint now, const Sight& sight);  // when to look again
   // From where on the log is held for the peer.
   static std::uint64_t held_from(const Hold& hold, std::uint32_t index, std::uint64_t promised);
+  static void say_sure(Hold& hold, std::uint32_t index, std::uint64_t from);
   // The needs of its logs may have changed.
   void mark(const Hold& hold);
   void mark_held(const std::string& peer);

@@ -117,11 +117,11 @@ void Mesh::Body::go_live(Link& link, Now now, Actions& out) {
                    now.steady);
   beacons.on_up(peer, now.steady);
   update_links();
-  send_known(link, out);
   for (wire::Held& held : custody.on_peer_up(
            peer, now.steady, [this](const Log& log) { return promised_from(log); })) {
     out.push_back(SendFrame{link.id(), std::move(held)});
   }
+  send_known(link, out);
   wire::Peers peers{membership.records(now.steady, 64)};
   std::erase_if(peers.peers, [&](const auto& known) { return known.node_id == peer; });
   if (!peers.peers.empty()) out.push_back(SendFrame{link.id(), std::move(peers)});

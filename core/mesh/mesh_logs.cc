@@ -65,17 +65,18 @@ bool Mesh::Body::carries(const std::string& stream) const {
 
 // A durable reader that had an earlier run of the log's origin when the log was heard of was there
 // before the log, and is held for from its first event on.
-void Mesh::Body::owe_newborn(Need& need, const Log& log) const {
+void Mesh::Body::owe_newborn(Need& need, const Log& log, std::uint64_t promised) const {
+  const bool stored = log.heard == TimePoint();  // when this node was started
   for (const ReaderNeed& reader : need.readers) {
     const Interest* const interest = readers.find(reader.interest);
     if (reader.has_read() || !interest->durable) continue;
     const auto& had = log.followers;
-    const bool before = log.heard == TimePoint()  // it was stored when this node was started
-                            ? follows(*interest, log)
-                            : std::find(had.begin(), had.end(), reader.interest) != had.end();
+    const bool before = stored ? follows(*interest, log)
+                               : std::find(had.begin(), had.end(), reader.interest) != had.end();
     if (!before) continue;
     for (const FilterStart& filter : reader.filters) {
-      need.owe_from(filter.from.at == wire::Begin::At::Seq ? filter.from.seq : 1);
+      const std::uint64_t from = filter.from.at == wire::Begin::At::Seq ? filter.from.seq : 1;
+      need.owe_from(stored ? std::max(from, promised) : from);
     }
   }
 }
@@ -93,7 +94,7 @@ Need Mesh::Body::need_of(const Log& log) const {
   Need need;
   const std::uint64_t promised = promised_from(log);
   readers.add_to(need, log);
-  owe_newborn(need, log);
+  owe_newborn(need, log, promised);
   if (carries(log.id.stream)) {
     need.wanted = need.whole = need.standing = need.for_itself = true;
     need.begin_at(1);

@@ -206,7 +206,7 @@ void Mesh::Body::tell_have(Now now, Actions& out) {
 
 void Mesh::Body::send_acks(Actions& out) {
   std::map<std::string, wire::Ack> frames;
-  for (Copies::AckTo& ack : copies.take_acks()) {
+  for (Copies::AckTo& ack : copies.take_acks(heard_state)) {
     wire::Ack& frame = frames[ack.peer];
     frame.logs.push_back(std::move(ack.entry));
     if (frame.logs.size() < wire::kLogsPerFrameMax) continue;

@@ -43,22 +43,29 @@ struct PartBehind : OneNode {
 TEST_SUITE_BEGIN("mesh/claims");
 
 TEST_CASE("who holds the stream is asked where the way to the origin is through who asks") {
-  OneNode node({}, {{.no = 1, .id = kLog, .head = 20, .whole_from = 1}});
-  const SessionId asker = node.greet("asker");
-  node.say(asker, wire::State{{},
-                              {record("asker", 1, {{"node", 1}, {"origin", 1}}),
-                               record_of_origin(kLog, {{"asker", 1}})}});
-  node.say(asker, wire::Want{.number = 1, .log = kLog, .standing = true, .from = {.seq = 21}});
-  const SessionId keeper = node.greet("keeper");
-  node.say(keeper, wire::Held{kLog.stream, {{kLog, 20}}});
-  node.say(asker, claim(3, 21));
-  node.run(1s);
+  for (const std::uint64_t head : {0, 20}) {
+    CAPTURE(head);
+    std::vector<LogRecord> copies;
+    if (head != 0) copies.push_back({.no = 1, .id = kLog, .head = head, .whole_from = 1});
+    OneNode node({}, copies);
+    const SessionId asker = node.greet("asker");
+    node.say(asker, wire::State{{},
+                                {record("asker", 1, {{"node", 1}, {"origin", 1}}),
+                                 record_of_origin(kLog, {{"asker", 1}})}});
+    const wire::Begin next{.seq = head + 1};
+    node.say(asker, wire::Want{.number = 1, .log = kLog, .standing = true, .from = next});
+    const SessionId keeper = node.greet("keeper");
+    node.say(keeper, wire::Held{kLog.stream, {}});
+    node.say(asker, claim(3, head + 1));
+    node.run(1s);
 
-  REQUIRE(node.said<wire::Want>(keeper).size() == 1);
-  CHECK(node.said<wire::Want>(keeper)[0].kind == wire::WantKind::Repair);
-  CHECK(node.said<wire::Want>(keeper)[0].standing);
-  CHECK(node.said<wire::Want>(keeper)[0].from.seq == 21);
-  CHECK(node.said<wire::Want>(keeper)[0].owed == 21);
+    REQUIRE(node.said<wire::Want>(keeper).size() == 1);
+    CHECK(node.said<wire::Want>(keeper)[0].kind == wire::WantKind::Repair);
+    CHECK(node.said<wire::Want>(keeper)[0].standing);
+    CHECK(node.said<wire::Want>(keeper)[0].all);
+    CHECK(node.said<wire::Want>(keeper)[0].from.seq == head + 1);
+    CHECK(node.said<wire::Want>(keeper)[0].owed == head + 1);
+  }
 }
 
 TEST_CASE("what is held for a peer is not asked for as promised of that peer itself") {

@@ -47,7 +47,7 @@ struct Run {
       flush(now);
     }
   }
-  void want() { REQUIRE(custody.on_standing_want("peer", *log, 1)); }
+  void want() { REQUIRE(custody.on_standing_want("peer", *log, 1, 1)); }
 
   Logs logs{100};
   Log* log;
@@ -97,7 +97,7 @@ TEST_CASE("a hold that follows one which could not be removed lets go what that 
   node.logs.set_record(*other, {.no = 8, .id = other->id});
 
   node.custody.on_release("peer", {"events", {}});
-  REQUIRE(node.custody.on_standing_want("peer", *other, 1));
+  REQUIRE(node.custody.on_standing_want("peer", *other, 1, 1));
   node.flush(now);
   REQUIRE(node.stored.size() == 1);
   CHECK(node.stored[0].acked == std::map<std::uint32_t, std::uint64_t>{{8, 0}});
@@ -328,8 +328,8 @@ TEST_CASE("a new log is held for a peer that is here as long as nobody can be as
 
 TEST_CASE("what a peer was promised with its stream stays held once it has asked for it") {
   NewLog node;
-  CHECK_FALSE(node.custody.on_claim("stranger", *node.fresh, 1, node.now.steady));
-  CHECK(node.custody.on_claim("peer", *node.fresh, 5, node.now.steady));
+  CHECK_FALSE(node.custody.on_claim("stranger", *node.fresh, 1, 1, node.now.steady));
+  CHECK(node.custody.on_claim("peer", *node.fresh, 5, 5, node.now.steady));
   CHECK(node.need().wanted);
   CHECK_FALSE(node.need().for_itself);
   node.heard = node.now.steady + 1h;
@@ -346,7 +346,7 @@ TEST_CASE("what is over the limit of holds is refused, for one peer and for all"
   bool is_new = false;
   const auto want = [&](const std::string& peer, const std::string& stream) {
     return node.custody.on_standing_want(peer, *node.logs.add({"o", "1-x", stream}, false, is_new),
-                                         1);
+                                         1, 1);
   };
   REQUIRE(want("a", "1"));
   REQUIRE(want("a", "2"));

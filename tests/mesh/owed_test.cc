@@ -227,6 +227,7 @@ TEST_CASE("what is kept for one peer alone, that peer need not hold") {
   const SessionId other = node.greet("other");
   for (const SessionId holder : {peer, other}) {
     node.say(holder, wire::Held{kLog.stream, {{kLog, 0}}});
+    node.say(holder, wire::State{});
   }
   node.run(1s);
 

@@ -218,7 +218,10 @@ void Copies::take_main(Link& link, Found found, Answer answer, TimePoint now, Ac
     const bool gone = !gaps.empty() && gaps.front().from == answer.after + 1;
     if (gone && (is_owed(*f, *request, gaps.front()) || may_be_promised(*f, gaps.front())))
       f->taken = std::min(gaps.front().to, answer.upto);
-    if (request->standing) f->promised_from = std::min(f->promised_from, f->taken + 1);
+    if (request->standing) {
+      std::uint64_t& held_from = f->holders[request->peer].from;
+      held_from = std::min(held_from, f->taken + 1);
+    }
     const bool timed = request->from.at == Begin::At::Time;
     f->cover.begin(request->all, request->filters, f->taken,
                    timed ? std::optional(request->from.time) : std::nullopt);

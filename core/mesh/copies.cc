@@ -326,6 +326,9 @@ std::optional<Lack> Copies::find_lack(const Log& log, const Fetch& f, TimePoint 
   if (whole == 0 && complete && f.need.all_from && *f.need.all_from <= f.taken) {
     return Lack{{Begin::At::Seq, *f.need.all_from, {}}, f.taken, true, {}};
   }
+  if (whole == 0 && complete && f.need.all_since && f.taken != 0) {
+    return Lack{{Begin::At::Time, 0, *f.need.all_since}, f.taken, true, {}};
+  }
   if (whole > 1) {
     if (f.need.all_from && *f.need.all_from < whole) {
       return Lack{{Begin::At::Seq, *f.need.all_from, {}}, whole - 1, true, {}};

@@ -86,6 +86,35 @@ TEST_CASE("what has gone of a backfill meanwhile is not there, and is asked for 
   CHECK(whole_from == std::optional<std::uint64_t>(5));
 }
 
+TEST_CASE("a filtered copy of a closed log is made whole for who asks for it from a time on") {
+  const LogId id{"origin", "1-x", "events"};
+  LogRecord copy{.no = 1, .id = id, .head = 26, .whole_from = 0};
+  copy.filters = {{"t/1", 1}};
+  mesh::OneNode node({}, {copy});
+  node.mesh->put_interest({1, "t/1", true, {{"t/1", {}}}, {{1, 26}}}, node.now, node.out);
+  const mesh::SessionId keeper = node.greet("keeper");
+  wire::MapRecord has = mesh::record("keeper", 1, {{"node", 1}, {"origin", 1}});
+  has.copies = {{id, 1, 26}};
+  const LogId newer{"origin", "2-y", "events"};
+  node.say(keeper, wire::State{{}, {has, mesh::record_of_origin(newer, {{"keeper", 1}})}});
+  const mesh::SessionId peer = node.greet("peer");
+  node.say(peer, wire::Want{.number = 1,
+                            .log = id,
+                            .kind = wire::WantKind::Backfill,
+                            .from = {wire::Begin::At::Time, 0, node.now.wall},
+                            .to = 1});
+  node.run(1s);
+
+  const auto wants = node.said<wire::Want>(keeper);
+  const auto asked = std::find_if(wants.begin(), wants.end(), [&](const wire::Want& want) {
+    return want.log == id && want.kind == wire::WantKind::Backfill;
+  });
+  REQUIRE(asked != wants.end());
+  CHECK(asked->all);
+  CHECK(asked->from.at == wire::Begin::At::Time);
+  CHECK(asked->to == 26);
+}
+
 // The answer that comes may be a gap, and the reader would wait for what was never promised to it.
 TEST_CASE("a reader begins with the first of what is filled in for it") {
   const LogId id{"origin", "1-x", "events"};

@@ -175,8 +175,10 @@ std::vector<wire::Held> Custody::on_peer_up(
       dirty_.insert(index);
       const Log* const log = logs_.at(index);
       if (log == nullptr || acked == HoldRecord::kReleased) continue;
-      if (held_from(i->second, index, promised ? promised(*log) : 1) != acked + 1) {
-        i->second.unasked[index] = {now, false};  // it asks, or needs nothing
+      const std::uint64_t from = held_from(i->second, index, promised ? promised(*log) : 1);
+      if (from != acked + 1) {
+        // It asks, or needs nothing; where it may have to look for what is here, it has the time.
+        i->second.unasked[index] = {from == kNowhere ? now : now + options_.sought, false};
         continue;
       }
       if (held.logs.size() == wire::kLogsPerFrameMax) {

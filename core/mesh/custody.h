@@ -39,6 +39,8 @@ class Custody {
     // gone: what is held for it is asked for.
     Duration silent = std::chrono::seconds(6);
     Duration claimed = std::chrono::seconds(10);  // what a peer claims is asked for so long
+    // A peer that waits asks again within this time.
+    Duration sought = std::chrono::seconds(45);
     std::size_t holds_max = 65'536;
     std::size_t holds_per_peer_max = 4096;
     bool clock_suspect = false;  // when this node was started

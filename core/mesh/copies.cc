@@ -15,10 +15,11 @@ bool asks_same(const Request& request, bool all, const std::vector<std::string>&
   return request.all == all && (all || request.filters == filters);
 }
 
-// From where on this node has promised the events, as WANT says to `peer`; what it had acknowledged
-// before its disk went back may be gone.
-std::uint64_t owed_from(const Fetch& f, const std::string& peer) {
-  const std::uint64_t from = f.owed_from_but_for(peer);
+// From where on this node has promised the events, as a request says to its peer; what it had
+// acknowledged before its disk went back may be gone.
+std::uint64_t owed_from(const Fetch& f, const Request& asked) {
+  const bool claims = asked.kind == WantKind::Repair;  // the peer keeps it from there on
+  const std::uint64_t from = claims ? f.owed_from() : f.owed_from_but_for(asked.peer);
   return from > wire::kSeqMax ? 0 : std::min(std::max(from, f.once_acked + 1), wire::kSeqMax);
 }
 
@@ -26,7 +27,7 @@ std::uint64_t owed_from(const Fetch& f, const std::string& peer) {
 // need not wait for it.
 bool owes_less(const Fetch& f, const std::optional<Request>& asked, std::uint64_t next) {
   if (!asked || asked->said_owed == 0) return false;
-  const std::uint64_t owed = owed_from(f, asked->peer);
+  const std::uint64_t owed = owed_from(f, *asked);
   return owed == 0 || owed > std::max(asked->said_owed, next);
 }
 
@@ -231,7 +232,7 @@ void Copies::ask(Log& log, Fetch& f, Request request, Link& link, Actions& out) 
   request.peer = link.peer().node_id;
   request.session = link.id();
   request.number = link.next_want();
-  request.owed = owed_from(f, request.peer);
+  request.owed = owed_from(f, request);
   request.end = tables_.sources.end(log);
   // Where a gap may go on nobody knows from where on it was promised: no other node is to wait.
   const bool below = request.below || request.kind == WantKind::Backfill;

@@ -80,9 +80,7 @@ bool Copies::keeps_waiting(const Log& log, Fetch& f, const Missing& missing, con
                            TimePoint now) {
   auto& waits = missing.below ? f.low_waits : f.waits;
   if (!waits) return false;
-  const bool counts = f.owed_from() <= waits->to ||
-                      (missing.below && f.need.begin_from && *f.need.begin_from <= waits->to);
-  if (missing.from > waits->to || !counts) {
+  if (missing.from > waits->to || f.owed_from() > waits->to) {
     waits.reset();
     return false;
   }

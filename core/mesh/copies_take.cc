@@ -196,8 +196,7 @@ Copies::Passed Copies::pass_gaps(Found found, std::vector<Gap>& gaps, std::uint6
     const bool owed = is_owed(*f, *request, gap);
     Link* const other = other_source(*log, *f, *request, gap, owed);
     if (other != nullptr) return {.upto = gap.from - 1, .other = other, .gap_to = gap.to};
-    const bool counts = owed || (request->kind != WantKind::Main && may_be_promised(*f, gap));
-    if (counts && must_wait(waits, *request, gap, now)) {
+    if (owed && must_wait(waits, *request, gap, now)) {
       return {.upto = gap.from - 1, .waits = true, .gap_to = gap.to};
     }
     if (waits && waits->to == gap.to) gap.reason = "lost";  // waited for long enough

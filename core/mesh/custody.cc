@@ -30,10 +30,7 @@ void Custody::load(const std::vector<HoldRecord>& holds, Now now) {
     hold.away = now.steady;
     hold.before = options_.clock_suspect ? Duration(0) : stored_age(hold, now);
     for (const auto& [no, acked] : record.acked) {
-      const Log* const log = logs_.find_no(no);
-      if (log == nullptr) continue;
-      hold.acked[log->index] = acked;
-      hold.sure[log->index] = kNowhere;
+      if (const Log* const log = logs_.find_no(no)) hold.acked[log->index] = acked;
     }
   }
 }
@@ -45,8 +42,7 @@ Duration Custody::stored_age(const Hold& hold, Now now) const {
   return std::min(now.wall - hold.contact, most);
 }
 
-Status Custody::on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed,
-                                 std::uint64_t owed) {
+Status Custody::on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed) {
   const Key key{peer, log.id.stream};
   const auto found = holds_.find(key);
   if (found == holds_.end()) {
@@ -66,7 +62,6 @@ Status Custody::on_standing_want(const std::string& peer, const Log& log, std::u
   const auto place = hold.acked.find(log.index);
   // Only an ACK raises it: the main want may be far above a backfill.
   const bool asked = hold.unasked.erase(log.index) == 0;
-  say_sure(hold, log.index, owed == 0 ? kNowhere : owed);
   if (place != hold.acked.end() && asked) acked = std::min(acked, place->second);
   if (found != holds_.end() && place != hold.acked.end() && place->second == acked) return {};
   hold.acked[log.index] = acked;
@@ -74,20 +69,18 @@ Status Custody::on_standing_want(const std::string& peer, const Log& log, std::u
   return {};
 }
 
-bool Custody::on_claim(const std::string& peer, const Log& log, std::uint64_t from,
-                       std::uint64_t owed, TimePoint now) {
+bool Custody::on_claim(const std::string& peer, const Log& log, std::uint64_t seq, TimePoint now) {
   const auto found = holds_.find({peer, log.id.stream});
   if (found == holds_.end()) return false;
   Hold& hold = found->second;
-  const auto [place, is_new] = hold.acked.emplace(log.index, from - 1);
-  const bool anew =
+  const auto [place, is_new] = hold.acked.emplace(log.index, seq - 1);
+  const bool claimed =
       hold.unasked.erase(log.index) != 0 || is_new || place->second == HoldRecord::kReleased;
-  if (anew) place->second = from - 1;
-  say_sure(hold, log.index, owed);
-  hold.changed = hold.changed || anew;
-  if (place->second >= owed) return false;
+  if (claimed) place->second = seq - 1;
+  hold.changed = hold.changed || claimed;
+  if (place->second >= seq) return false;
   const TimePoint until = now + options_.claimed;
-  hold.claimed[log.index] = {owed, until};
+  hold.claimed[log.index] = until;
   claimed_at_ = std::min(claimed_at_.value_or(until), until);
   return true;
 }
@@ -103,17 +96,17 @@ void Custody::on_stop(const std::string& peer, const Log& log, TimePoint now) {
 void Custody::end_claimed(TimePoint now) {
   if (!claimed_at_ || now < *claimed_at_) return;
   claimed_at_.reset();
-  const auto is_over = [&](std::uint32_t index, TimePoint until) {
-    if (now >= until) {
-      dirty_.insert(index);
+  const auto is_over = [&](const auto& item) {
+    if (now >= item.second) {
+      dirty_.insert(item.first);
       return true;
     }
-    claimed_at_ = std::min(claimed_at_.value_or(until), until);
+    claimed_at_ = std::min(claimed_at_.value_or(item.second), item.second);
     return false;
   };
   for (auto& [key, hold] : holds_) {
-    std::erase_if(hold.claimed, [&](auto& one) { return is_over(one.first, one.second.until); });
-    std::erase_if(hold.stopped, [&](auto& one) { return is_over(one.first, one.second); });
+    std::erase_if(hold.claimed, is_over);
+    std::erase_if(hold.stopped, is_over);
   }
 }
 
@@ -141,7 +134,6 @@ void Custody::on_release(const std::string& peer, const wire::Release& release) 
     const Log* const log = logs_.find(id);
     if (log == nullptr || id.stream != release.stream) continue;
     found->second.unasked.erase(log->index);
-    found->second.sure.erase(log->index);
     found->second.claimed.erase(log->index);
     found->second.stopped.erase(log->index);
     found->second.acked[log->index] = HoldRecord::kReleased;
@@ -150,20 +142,7 @@ void Custody::on_release(const std::string& peer, const wire::Release& release) 
   }
 }
 
-std::uint64_t Custody::held_from(const Hold& hold, std::uint32_t index, std::uint64_t promised) {
-  const std::uint64_t from = hold.acked.at(index) + 1;
-  const auto sure = hold.sure.find(index);
-  return sure == hold.sure.end() ? from : std::max(from, std::min(sure->second, promised));
-}
-
-void Custody::say_sure(Hold& hold, std::uint32_t index, std::uint64_t from) {
-  const auto place = hold.sure.emplace(index, from).first;
-  place->second = std::min(place->second, from);
-}
-
-std::vector<wire::Held> Custody::on_peer_up(
-    const std::string& peer, TimePoint now,
-    const std::function<std::uint64_t(const Log&)>& promised) {
+std::vector<wire::Held> Custody::on_peer_up(const std::string& peer, TimePoint now) {
   here_.insert(peer);
   arrivals_[peer] = {now, false};
   look_unasked_at(now + options_.silent);
@@ -175,12 +154,6 @@ std::vector<wire::Held> Custody::on_peer_up(
       dirty_.insert(index);
       const Log* const log = logs_.at(index);
       if (log == nullptr || acked == HoldRecord::kReleased) continue;
-      const std::uint64_t from = held_from(i->second, index, promised ? promised(*log) : 1);
-      if (from != acked + 1) {
-        // It asks, or needs nothing; where it may have to look for what is here, it has the time.
-        i->second.unasked[index] = {from == kNowhere ? now : now + options_.sought, false};
-        continue;
-      }
       if (held.logs.size() == wire::kLogsPerFrameMax) {
         frames.push_back(held);
         held.logs.clear();
@@ -222,7 +195,6 @@ void Custody::on_new_log(const Log& log, TimePoint now) {
   for (auto& [key, hold] : holds_) {
     if (key.second != log.id.stream || log.id.origin == key.first) continue;
     if (!hold.acked.emplace(log.index, 0).second) continue;
-    hold.sure[log.index] = kNowhere;
     if (here_.contains(key.first)) {
       hold.unasked[log.index] = {now, false};
       look_unasked_at(now + options_.silent);
@@ -270,38 +242,32 @@ void Custody::on_forgotten(const Log& log) {
   for (auto& [key, hold] : holds_) {
     hold.acked.erase(log.index);
     hold.unasked.erase(log.index);
-    hold.sure.erase(log.index);
     hold.claimed.erase(log.index);
     hold.stopped.erase(log.index);
   }
 }
 
-void Custody::add_to(Need& need, const Log& log, std::uint64_t promised) const {
+void Custody::add_to(Need& need, const Log& log) const {
   for (const auto& [key, hold] : holds_) {
     if (key.second != log.id.stream) continue;
     const auto place = hold.acked.find(log.index);
     if (place == hold.acked.end() || place->second == HoldRecord::kReleased) continue;
-    std::uint64_t from = held_from(hold, log.index, promised);
-    const auto claimed = hold.claimed.find(log.index);
-    if (claimed != hold.claimed.end())
-      from = std::min(from, std::max(claimed->second.from, place->second + 1));
+    const std::uint64_t from = place->second + 1;
     const auto unasked = hold.unasked.find(log.index);
     const bool silent = unasked != hold.unasked.end() && unasked->second.silent;
     const auto arrived = arrivals_.find(key.first);
     const bool hears = arrived == arrivals_.end() || !arrived->second.silent;
     const bool here = here_.contains(key.first) && hears && !silent;
-    if (from > place->second + 1) need.begin_at(place->second + 1);
     if (here) {
       need.keep_for(key.first, from);
       if (arrived != arrivals_.end() || hold.stopped.contains(log.index))
         need.owe_from(from, key.first);
-      if (claimed == hold.claimed.end()) continue;
+      if (!hold.claimed.contains(log.index)) continue;
       need.add_asker(key.first);
     } else {
       need.for_itself = true;
     }
     need.wanted = need.whole = need.standing = true;
-    if (from == kNowhere) continue;
     need.ask_from({wire::Begin::At::Seq, from, {}}, here ? key.first : std::string());
     need.owe_from(from, key.first);
   }

@@ -2,14 +2,14 @@
 //
 // A hold is (peer, stream) with an acknowledged position for each log.  It begins with a
 // standing want, outlives absence and restarts, and covers logs first heard of while the peer
-// is away, from 1; but what others had trimmed by then only where somebody holds it for this node.
-// A new log is held for a peer that is here too, until it has surely heard of it: it may be gone
-// without a word.  A hold ends when the peer releases it, or is gone for `away_max`. That is
-// measured by the steady clock: the wall clock, which may be wrong and jump, only says how long a
-// peer had been away when this node was started. While the peer is away, or says nothing, the hold
-// asks for the stream by itself; while it is here it holds history, and keeps copies whole, and
-// asks for a while for what the peer claims.  In its first moments here, before it has said what it
-// needs, and for as long after it has asked for a log no more, no gap is passed on that it is owed.
+// is away, from 1.  A new log is held for a peer that is here too, until it has surely heard of it:
+// it may be gone without a word.  A hold ends when the peer releases it, or is gone for `away_max`.
+// That is measured by the steady clock: the wall clock, which may be wrong and jump, only says how
+// long a peer had been away when this node was started.
+// While the peer is away, or says nothing, the hold asks for the stream by itself; while it is here
+// it holds history, and keeps copies whole, and asks for a while for what the peer claims.  In its
+// first moments here, before it has said what it needs, and for as long after it has asked for a
+// log no more, no gap is passed on that it is owed.
 //
 // Threads: the owner's only.
 #pragma once
@@ -39,8 +39,6 @@ class Custody {
     // gone: what is held for it is asked for.
     Duration silent = std::chrono::seconds(6);
     Duration claimed = std::chrono::seconds(10);  // what a peer claims is asked for so long
-    // A peer that waits asks again within this time.
-    Duration sought = std::chrono::seconds(45);
     std::size_t holds_max = 65'536;
     std::size_t holds_per_peer_max = 4096;
     bool clock_suspect = false;  // when this node was started
@@ -51,24 +49,19 @@ class Custody {
   // What was stored.
   void load(const std::vector<HoldRecord>& holds, Now now);
 
-  // The peer wants a log from `needed` on, for durable readers; from `owed` on (0: nothing) it was
-  // promised it.
+  // The peer wants a log from `needed` on, for durable readers.
   // Errors: TooLarge  too many holds; nothing is held
-  Status on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed,
-                          std::uint64_t owed);
-  // The peer needs a log from `from` on, and asks for what was promised to it with the stream, from
-  // `owed` on: it is held until the peer releases it, and for a while it is asked for.  False:
-  // nothing of it is held for the peer.
-  bool on_claim(const std::string& peer, const Log& log, std::uint64_t from, std::uint64_t owed,
-                TimePoint now);
+  Status on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed);
+  // The peer asks for what was promised to it with the stream: it is held until the peer releases
+  // it, and for a while it is asked for.  False: nothing of it is held for the peer.
+  bool on_claim(const std::string& peer, const Log& log, std::uint64_t seq, TimePoint now);
   // The peer asks for it here no more: it may be on its way to ask another, or to come back.
   void on_stop(const std::string& peer, const Log& log, TimePoint now);
   // Whether it needs less now.
   bool on_ack(const std::string& peer, const Log& log, std::uint64_t acked);
   void on_release(const std::string& peer, const wire::Release& release);
   // What is held for it; the frames for the start of a session.
-  std::vector<wire::Held> on_peer_up(const std::string& peer, TimePoint now,
-                                     const std::function<std::uint64_t(const Log&)>& promised = {});
+  std::vector<wire::Held> on_peer_up(const std::string& peer, TimePoint now);
   void on_peer_down(const std::string& peer, Now now);
   // Nothing is held for it any more.
   void forget_peer(const std::string& peer);
@@ -80,8 +73,7 @@ class Custody {
   void on_record(const Log& log);
   void on_forgotten(const Log& log);
 
-  // `promised`: from where on it is here, or held for this node.
-  void add_to(Need& need, const Log& log, std::uint64_t promised) const;
+  void add_to(Need& need, const Log& log) const;
   // Peers that are away and have not had all of what is held for them; `end`: how far a log goes,
   // as far as this node knows.
   std::set<std::string> owed(const std::function<std::uint64_t(const Log&)>& end) const;
@@ -102,11 +94,6 @@ class Custody {
     TimePoint since{};
     bool silent = false;  // the peer has said nothing for long
   };
-  // Asked for from there on, until then.
-  struct Claimed {
-    std::uint64_t from = 0;
-    TimePoint until{};
-  };
   struct Hold {
     WallTime contact{};              // as stored
     std::optional<TimePoint> saved;  // when it was given to the store
@@ -116,11 +103,9 @@ class Custody {
     std::map<std::uint32_t, std::uint64_t> acked;  // by log index
     bool changed = false;                          // more than moves
     std::set<std::uint32_t> moved;
-    std::map<std::uint32_t, Unasked> unasked;  // new logs, held though nobody asked
-    std::map<std::uint32_t, Claimed> claimed;
+    std::map<std::uint32_t, Unasked> unasked;    // new logs, held though nobody asked
+    std::map<std::uint32_t, TimePoint> claimed;  // asked for until then
     std::map<std::uint32_t, TimePoint> stopped;  // owed until then, though it is not asked for
-    // What the peer itself says was promised begins there; below it may have been, or not.
-    std::map<std::uint32_t, std::uint64_t> sure;
   };
   using Key = std::pair<std::string, std::string>;  // peer, stream
 
@@ -133,9 +118,6 @@ class Custody {
   void save(const Key& key, Hold& hold, Now now, Actions& out);
   void end_unasked(TimePoint now, const Sight& sight);
   std::optional<TimePoint> end_arrivals(TimePoint now, const Sight& sight);  // when to look again
-  // From where on the log is held for the peer.
-  static std::uint64_t held_from(const Hold& hold, std::uint32_t index, std::uint64_t promised);
-  static void say_sure(Hold& hold, std::uint32_t index, std::uint64_t from);
   // The needs of its logs may have changed.
   void mark(const Hold& hold);
   void mark_held(const std::string& peer);

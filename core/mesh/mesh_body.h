@@ -94,7 +94,7 @@ struct Mesh::Body {
   Log* know(const LogId& id, Now now, bool stored = false);
   void set_record(Log& log, const LogRecord& record);
   bool follows(const Interest& interest, const Log& log) const;
-  void owe_newborn(Need& need, const Log& log, std::uint64_t promised) const;
+  void owe_newborn(Need& need, const Log& log) const;
   std::uint64_t promised_from(const Log& log) const;
   Need need_of(const Log& log) const;
   void plan(Log& log, Now now, Actions& out);

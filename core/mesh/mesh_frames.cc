@@ -319,15 +319,14 @@ Status Mesh::Body::on(Link& link, wire::Want& want, Now now, Actions&) {
     const std::uint64_t needed = want.from.at == wire::Begin::At::Seq ? want.from.seq
                                  : at_head                            ? log->head() + 1
                                                                       : 1;
-    if (auto status = custody.on_standing_want(link.peer().node_id, *log, needed, want.owed);
-        !status)
+    if (auto status = custody.on_standing_want(link.peer().node_id, *log, needed); !status)
       return status;
   }
   // What it is not owed it may have where it is, and nobody looks for it.
   const bool repairs = want.standing && want.kind == wire::WantKind::Repair && !log->writes();
   if (repairs && want.owed != 0) {
-    custody.on_claim(link.peer().node_id, *log, want.from.seq, std::max(want.from.seq, want.owed),
-                     now.steady);
+    const std::uint64_t owed = std::max(want.from.seq, want.owed);
+    custody.on_claim(link.peer().node_id, *log, owed, now.steady);
   }
   if (auto status = serving.on_want(link, *log, std::move(want), now.steady); !status)
     return status;

@@ -117,8 +117,7 @@ void Mesh::Body::go_live(Link& link, Now now, Actions& out) {
                    now.steady);
   beacons.on_up(peer, now.steady);
   update_links();
-  for (wire::Held& held : custody.on_peer_up(
-           peer, now.steady, [this](const Log& log) { return promised_from(log); })) {
+  for (wire::Held& held : custody.on_peer_up(peer, now.steady)) {
     out.push_back(SendFrame{link.id(), std::move(held)});
   }
   send_known(link, out);

@@ -65,18 +65,17 @@ bool Mesh::Body::carries(const std::string& stream) const {
 
 // A durable reader that had an earlier run of the log's origin when the log was heard of was there
 // before the log, and is held for from its first event on.
-void Mesh::Body::owe_newborn(Need& need, const Log& log, std::uint64_t promised) const {
-  const bool stored = log.heard == TimePoint();  // when this node was started
+void Mesh::Body::owe_newborn(Need& need, const Log& log) const {
   for (const ReaderNeed& reader : need.readers) {
     const Interest* const interest = readers.find(reader.interest);
     if (reader.has_read() || !interest->durable) continue;
     const auto& had = log.followers;
-    const bool before = stored ? follows(*interest, log)
-                               : std::find(had.begin(), had.end(), reader.interest) != had.end();
+    const bool before = log.heard == TimePoint()  // it was stored when this node was started
+                            ? follows(*interest, log)
+                            : std::find(had.begin(), had.end(), reader.interest) != had.end();
     if (!before) continue;
     for (const FilterStart& filter : reader.filters) {
-      const std::uint64_t from = filter.from.at == wire::Begin::At::Seq ? filter.from.seq : 1;
-      need.owe_from(stored ? std::max(from, promised) : from);
+      need.owe_from(filter.from.at == wire::Begin::At::Seq ? filter.from.seq : 1);
     }
   }
 }
@@ -94,14 +93,15 @@ Need Mesh::Body::need_of(const Log& log) const {
   Need need;
   const std::uint64_t promised = promised_from(log);
   readers.add_to(need, log);
-  owe_newborn(need, log, promised);
+  owe_newborn(need, log);
   if (carries(log.id.stream)) {
     need.wanted = need.whole = need.standing = need.for_itself = true;
     need.begin_at(1);
-    if (promised != kNowhere) need.ask_from({wire::Begin::At::Seq, promised, {}});
+    const std::uint64_t from = log.record && !log.whole() ? 1 : promised;
+    if (from != kNowhere) need.ask_from({wire::Begin::At::Seq, from, {}});
     need.owe_from(promised);
   }
-  custody.add_to(need, log, promised);
+  custody.add_to(need, log);
   serving.add_to(need, log);
   return need;
 }

@@ -47,7 +47,7 @@ struct Run {
       flush(now);
     }
   }
-  void want() { REQUIRE(custody.on_standing_want("peer", *log, 1, 1)); }
+  void want() { REQUIRE(custody.on_standing_want("peer", *log, 1)); }
 
   Logs logs{100};
   Log* log;
@@ -97,7 +97,7 @@ TEST_CASE("a hold that follows one which could not be removed lets go what that 
   node.logs.set_record(*other, {.no = 8, .id = other->id});
 
   node.custody.on_release("peer", {"events", {}});
-  REQUIRE(node.custody.on_standing_want("peer", *other, 1, 1));
+  REQUIRE(node.custody.on_standing_want("peer", *other, 1));
   node.flush(now);
   REQUIRE(node.stored.size() == 1);
   CHECK(node.stored[0].acked == std::map<std::uint32_t, std::uint64_t>{{8, 0}});
@@ -239,14 +239,13 @@ struct NewLog : Run {
   }
   Need need() const {
     Need need;
-    custody.add_to(need, *fresh, promised);
+    custody.add_to(need, *fresh);
     return need;
   }
 
   Now now{TimePoint(1h), kToday};
   TimePoint heard = now.steady - 1s;  // something from the peer
   bool reachable = true;              // somebody who has the log
-  std::uint64_t promised = 1;
   Log* fresh;
 };
 
@@ -273,7 +272,7 @@ TEST_CASE("what is held is asked for when a session came up and its peer says no
   NewLog node;
   const auto need = [&] {
     Need held;
-    node.custody.add_to(held, *node.log, 1);
+    node.custody.add_to(held, *node.log);
     return held;
   };
   node.pass(5s);
@@ -293,7 +292,7 @@ TEST_CASE("what a peer asks for no more is owed to it until it may have asked an
   NewLog node;
   const auto owed = [&] {
     Need held;
-    node.custody.add_to(held, *node.log, 1);
+    node.custody.add_to(held, *node.log);
     CHECK(held.keep);
     CHECK_FALSE(held.wanted);
     return held.owed_from();
@@ -328,8 +327,8 @@ TEST_CASE("a new log is held for a peer that is here as long as nobody can be as
 
 TEST_CASE("what a peer was promised with its stream stays held once it has asked for it") {
   NewLog node;
-  CHECK_FALSE(node.custody.on_claim("stranger", *node.fresh, 1, 1, node.now.steady));
-  CHECK(node.custody.on_claim("peer", *node.fresh, 5, 5, node.now.steady));
+  CHECK_FALSE(node.custody.on_claim("stranger", *node.fresh, 1, node.now.steady));
+  CHECK(node.custody.on_claim("peer", *node.fresh, 5, node.now.steady));
   CHECK(node.need().wanted);
   CHECK_FALSE(node.need().for_itself);
   node.heard = node.now.steady + 1h;
@@ -346,7 +345,7 @@ TEST_CASE("what is over the limit of holds is refused, for one peer and for all"
   bool is_new = false;
   const auto want = [&](const std::string& peer, const std::string& stream) {
     return node.custody.on_standing_want(peer, *node.logs.add({"o", "1-x", stream}, false, is_new),
-                                         1, 1);
+                                         1);
   };
   REQUIRE(want("a", "1"));
   REQUIRE(want("a", "2"));

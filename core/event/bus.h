@@ -54,8 +54,7 @@ struct Gap {
   std::uint32_t log = 0;
   std::uint64_t from = 0;
   std::uint64_t to = 0;  // inclusive
-  // "retention", "unclaimed", "drop_oldest", "ttl", "memory", "lost", "corrupt"
-  std::string reason;
+  std::string reason;    // "retention", "ttl", "lost"; all: docs/wire.md, GAP
 };
 struct Skipped {
   SubscriptionId subscription;

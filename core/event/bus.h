@@ -54,7 +54,7 @@ struct Gap {
   std::uint32_t log = 0;
   std::uint64_t from = 0;
   std::uint64_t to = 0;  // inclusive
-  std::string reason;    // "retention", "ttl", "lost"; all: docs/wire.md, GAP
+  std::string reason;    // "retention", "drop_oldest", "ttl", "memory", "lost", "corrupt"
 };
 struct Skipped {
   SubscriptionId subscription;

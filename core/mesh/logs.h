@@ -45,7 +45,7 @@ struct Log {
   bool forked = false;                          // two events with one position have been seen
   bool planned = false;                         // what is to be asked of it is known, once
   bool waits = false;                           // what this node asks for has no answer yet
-  // Of what this run writes: the first and the last of what was sent to peers who keep it.
+  // Of what this run writes: the first and the last of what was sent to peers.
   struct Sent {
     std::uint64_t from = 0;
     std::uint64_t to = 0;

@@ -17,7 +17,7 @@ constexpr std::uint64_t kTurnShare =
 constexpr std::uint64_t kTurnsLeast = 4;
 constexpr std::uint64_t kTurnsMost = 64;
 
-// What this run's retention took before a peer was sent any of it that keeps it is nowhere.
+// What this run's retention took before any peer was sent any of it is nowhere.
 void mark_unclaimed(const Log& log, std::vector<Gap>& gaps) {
   for (Gap& gap : gaps) {
     const bool sent = log.sent && gap.from <= log.sent->to && log.sent->from <= gap.to;
@@ -294,7 +294,7 @@ void Serving::take_read(Log& log, Served& want, ReadResult& read) {
   }
   pass_gaps(end);
   want.upto = std::max(end, want.sent);
-  if (!log.writes() || !want.want.standing || want.indices.empty()) return;
+  if (!log.writes() || want.indices.empty()) return;
   const auto seq = [&](std::uint32_t i) { return want.batch->events()[i].position.seq(); };
   const Log::Sent sent = log.sent.value_or(Log::Sent{seq(want.indices.front()), 0});
   log.sent = Log::Sent{std::min(sent.from, seq(want.indices.front())),

@@ -252,7 +252,7 @@ void Copies::ask(Log& log, Fetch& f, Request request, Link& link, Actions& out) 
   }
   out.push_back(SendFrame{link.id(), std::move(want)});
   requests_[{request.session, request.number}] = log.index;
-  Fetch::Said& said = f.holders.emplace(request.peer, Fetch::Holder{f.said}).first->second.said;
+  Fetch::Said& said = f.holders.emplace(request.peer, f.said).first->second;
   // What a backfill asks for is held from where it begins, which a time does not say here.
   if (request.from.at == Begin::At::Time) said = {};
   if (request.standing) on_stream_held(link.id(), log.id.stream, true);
@@ -447,11 +447,6 @@ std::vector<std::uint32_t> Copies::take_waiting(TimePoint now) {
 bool Copies::is_held(const Log& log) const {
   const auto found = fetches_.find(log.index);
   return found != fetches_.end() && found->second.held;
-}
-
-std::uint64_t Copies::promised_from(const Log& log) const {
-  const auto found = fetches_.find(log.index);
-  return found == fetches_.end() ? kNowhere : found->second.promised_from();
 }
 
 void Copies::on_session_down(SessionId session, const std::string& peer, Now now) {

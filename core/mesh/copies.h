@@ -102,8 +102,6 @@ class Copies {
   std::vector<std::uint32_t> take_waiting(TimePoint now);
   // Whether somebody has begun to hold it for this node.
   bool is_held(const Log& log) const;
-  // From where on somebody holds it for this node, as far as that is known; kNowhere: nobody.
-  std::uint64_t promised_from(const Log& log) const;
 
  private:
   using Key = std::pair<SessionId, std::uint64_t>;
@@ -204,7 +202,6 @@ class Copies {
   Link* other_source(Log& log, const Fetch& f, const Request& told, const Gap& gap, bool owed);
   // Whether somebody has what was told as a gap: it was trimmed because custody was passed on.
   bool is_owed(const Fetch& f, const Request& told, const Gap& gap) const;
-  bool may_be_promised(const Fetch& f, const Gap& gap) const;
   // Whether that one has to be waited for still.
   bool must_wait(std::optional<Fetch::Waits>& waits, const Request& told, const Gap& gap,
                  TimePoint now);

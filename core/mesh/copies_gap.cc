@@ -57,11 +57,6 @@ bool Copies::is_owed(const Fetch& f, const Request& told, const Gap& gap) const 
   return owed && told.promised(gap) && gap.reason == "retention" && told.standing;
 }
 
-// Nobody has said that it was; who holds it for this node may be away.
-bool Copies::may_be_promised(const Fetch& f, const Gap& gap) const {
-  return gap.reason == "retention" && f.need.begin_from && *f.need.begin_from <= gap.to;
-}
-
 bool Copies::must_wait(std::optional<Fetch::Waits>& waits, const Request& told, const Gap& gap,
                        TimePoint now) {
   // Its origin may have trimmed more meanwhile.
@@ -241,6 +236,7 @@ void Copies::check_waits(Log& log, Fetch& f, Actions& out) {
   for (const bool below : {false, true}) {
     const auto& waits = below ? f.low_waits : f.waits;
     if (!waits || (below ? !f.lack || f.backfill : !f.begun || f.main)) continue;
+    if (below && f.lack->from.at != Begin::At::Seq) continue;
     const std::uint64_t next = below ? f.lack->from.seq : f.taken + 1;
     if (next > waits->to) continue;
     const Link* const told_by = tables_.links.find(waits->told_by);

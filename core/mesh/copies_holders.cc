@@ -118,7 +118,7 @@ void Copies::on_held(Log& log, const std::string& peer, std::uint64_t acked, Tim
   if (acked > log.head()) f.once_acked = std::max(f.once_acked, acked);
   f.asked.erase(peer);
   f.hear_news();
-  f.holders[peer] = {{}, acked + 1};  // it may not have heard what was said
+  f.holders[peer] = {};  // it may not have heard
   acks_.insert(log.index);
   again(log, TimePoint());
 }
@@ -150,16 +150,15 @@ std::vector<Copies::AckTo> Copies::take_acks(const std::set<SessionId>& heard) {
     Log* const log = tables_.logs.at(index);
     const auto found = fetches_.find(index);
     if (log == nullptr || found == fetches_.end()) continue;
-    for (auto& [peer, holder] : found->second.holders) {
+    for (auto& [peer, said] : found->second.holders) {
       const Link* const link = tables_.links.live(peer);
       if (link != nullptr && !heard.contains(link->id())) {
         later.insert(index);
         continue;
       }
       const auto entry = ack(*log, peer);
-      if (!entry || holder.said == Fetch::Said{entry->acked, entry->stored}) continue;
-      found->second.said = holder.said = {entry->acked, entry->stored};
-      if (holder.from != kNowhere) holder.from = std::max(holder.from, entry->acked + 1);
+      if (!entry || said == Fetch::Said{entry->acked, entry->stored}) continue;
+      found->second.said = said = {entry->acked, entry->stored};
       if (link != nullptr) list.push_back({peer, *entry});
     }
   }

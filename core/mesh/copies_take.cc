@@ -192,7 +192,9 @@ Copies::Passed Copies::pass_gaps(Found found, std::vector<Gap>& gaps, std::uint6
   if (request->kind == WantKind::Repair) return {.upto = upto};
   auto& waits = request->kind == WantKind::Backfill ? f->low_waits : f->waits;
   for (Gap& gap : gaps) {
-    if (!request->promised(gap)) f->unpromised = std::max(f->unpromised, gap.to);
+    if (gap.reason == "retention" && !request->promised(gap)) {
+      f->unpromised = std::max(f->unpromised, gap.to);
+    }
     const bool owed = is_owed(*f, *request, gap);
     Link* const other = other_source(*log, *f, *request, gap, owed);
     if (other != nullptr) return {.upto = gap.from - 1, .other = other, .gap_to = gap.to};
@@ -213,15 +215,10 @@ void Copies::take_main(Link& link, Found found, Answer answer, TimePoint now, Ac
     f->begun = changes = request->applied = true;
     f->anew = log->own;
     f->taken = answer.after;
-    // What is owed and must be waited for is filled in behind; nobody else waits.  So is what may
-    // be promised, once somebody says so.
-    const bool gone = !gaps.empty() && gaps.front().from == answer.after + 1;
-    if (gone && (is_owed(*f, *request, gaps.front()) || may_be_promised(*f, gaps.front())))
-      f->taken = std::min(gaps.front().to, answer.upto);
-    if (request->standing) {
-      std::uint64_t& held_from = f->holders[request->peer].from;
-      held_from = std::min(held_from, f->taken + 1);
-    }
+    // What is owed and must be waited for is filled in behind; nobody else waits.
+    const bool owed = !gaps.empty() && gaps.front().from == answer.after + 1 &&
+                      is_owed(*f, *request, gaps.front());
+    if (owed) f->taken = std::min(gaps.front().to, answer.upto);
     const bool timed = request->from.at == Begin::At::Time;
     f->cover.begin(request->all, request->filters, f->taken,
                    timed ? std::optional(request->from.time) : std::nullopt);

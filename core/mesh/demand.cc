@@ -92,7 +92,6 @@ std::optional<std::uint64_t> Need::owed_from_but_for(const std::string& peer) co
 // asks for below it is filled in behind.
 wire::Begin Need::lowest() const {
   std::optional<std::uint64_t> seq = all_from;
-  if (begin_from) seq = std::min(seq.value_or(*begin_from), *begin_from);
   std::optional<WallTime> time = all_since;
   for (const ReaderNeed& reader : readers) {
     for (const FilterStart& filter : reader.filters) {

@@ -37,8 +37,6 @@ struct Need {
   std::optional<std::uint64_t> all_from;
   std::optional<WallTime> all_since;
   bool all_from_head = false;
-  // Where a new copy begins, if there still is what nobody says was promised.
-  std::optional<std::uint64_t> begin_from;
   // From here on its durable readers need it, who have begun.
   std::optional<std::uint64_t> unread_from;
   // From here on all of it is held for peers that are here, though they ask nothing of it.
@@ -69,7 +67,6 @@ struct Need {
     if (!known && askers.size() < 2) askers.push_back(peer);
   }
   void keep_for(const std::string& peer, std::uint64_t from);
-  void begin_at(std::uint64_t seq) { begin_from = std::min(begin_from.value_or(seq), seq); }
   void owe_from(std::uint64_t seq, const std::string& peer = {});
   // From where on this node answers for it: to peers who are away, and to itself.
   std::optional<std::uint64_t> owed_from() const;

@@ -110,12 +110,6 @@ struct Fetch {
   // Told as gone up to here by somebody who was asked when nobody had been promised it: to readers
   // who have begun since it is not owed either.
   std::uint64_t unpromised = 0;
-  // From where on somebody holds it for this node, as far as that is known.
-  std::uint64_t promised_from() const {
-    std::uint64_t from = kNowhere;
-    for (const auto& [peer, holder] : holders) from = std::min(from, holder.from);
-    return from;
-  }
   // From where on this node answers for the events; kNowhere: for none.
   std::uint64_t owed_from() const { return with_unread(need.owed_from()); }
   std::uint64_t owed_from_but_for(const std::string& peer) const {
@@ -148,12 +142,8 @@ struct Fetch {
     std::uint64_t stored = 0;
     bool operator==(const Said&) const = default;
   };
-  struct Holder {
-    Said said;
-    std::uint64_t from = kNowhere;  // it has said that it holds what is behind, or begun to
-  };
-  std::map<std::string, Holder> holders;  // peers that hold for this node
-  TimePoint steady_since{};               // the upstream, and those that hold for this node
+  std::map<std::string, Said> holders;  // peers that hold for this node
+  TimePoint steady_since{};             // the upstream, and those that hold for this node
   struct Told {
     std::uint64_t after = 0;
     std::uint64_t upto = 0;

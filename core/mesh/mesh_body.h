@@ -95,7 +95,6 @@ struct Mesh::Body {
   void set_record(Log& log, const LogRecord& record);
   bool follows(const Interest& interest, const Log& log) const;
   void owe_newborn(Need& need, const Log& log) const;
-  std::uint64_t promised_from(const Log& log) const;
   Need need_of(const Log& log) const;
   void plan(Log& log, Now now, Actions& out);
   void plan_all(Now now, Actions& out);

@@ -80,26 +80,14 @@ void Mesh::Body::owe_newborn(Need& need, const Log& log) const {
   }
 }
 
-// From where on it is here, or somebody holds it for this node, as far as that is known.  What was
-// trimmed before that nobody has to keep.
-std::uint64_t Mesh::Body::promised_from(const Log& log) const {
-  std::uint64_t from = copies.promised_from(log);
-  if (log.record) from = std::min(from, log.whole() ? log.record->whole_from : log.head() + 1);
-  if (log.backfill && log.backfill->all) from = std::min(from, log.backfill->from);
-  return from;
-}
-
 Need Mesh::Body::need_of(const Log& log) const {
   Need need;
-  const std::uint64_t promised = promised_from(log);
   readers.add_to(need, log);
   owe_newborn(need, log);
   if (carries(log.id.stream)) {
     need.wanted = need.whole = need.standing = need.for_itself = true;
-    need.begin_at(1);
-    const std::uint64_t from = log.record && !log.whole() ? 1 : promised;
-    if (from != kNowhere) need.ask_from({wire::Begin::At::Seq, from, {}});
-    need.owe_from(promised);
+    need.ask_from({});
+    need.owe_from(1);
   }
   custody.add_to(need, log);
   serving.add_to(need, log);

@@ -219,7 +219,7 @@ class Gap:
     first, last
         The numbers of the first and the last of them.
     reason
-        ``retention``, ``unclaimed`` (retention, before any other node asked for them),
+        ``retention``, ``unclaimed`` (retention, before any other node had them),
         ``drop_oldest``, ``ttl``, ``memory``, ``lost`` or ``corrupt``.
     """
 

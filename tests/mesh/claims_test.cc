@@ -208,6 +208,30 @@ TEST_CASE("who had what was asked for is asked again when more of it is needed")
   CHECK(last(keeper, wire::WantKind::Repair).all);
 }
 
+// Who was started again may be about to acknowledge what others hold for it.
+TEST_CASE("what is held is said first, and nothing is acknowledged before it is heard") {
+  const std::vector<HoldRecord> holds = {{"peer", kLog.stream, {}, {{1, 3}}}};
+  OneNode node({}, {{.no = 1, .id = kLog, .head = 10, .whole_from = 1}},
+               {.backfills = {}, .holds = holds, .facts = {}});
+  node.mesh->put_interest({1, "reader", true, {{"#", {}}}, {{1, 10}}}, node.now, node.out);
+  const SessionId peer = node.greet("peer");
+  std::optional<bool> held_first;
+  for (const Action& action : node.out) {
+    const auto* const send = std::get_if<SendFrame>(&action);
+    if (send == nullptr || held_first) continue;
+    if (std::holds_alternative<wire::Held>(send->frame)) held_first = true;
+    if (std::holds_alternative<wire::State>(send->frame)) held_first = false;
+  }
+  CHECK(held_first == std::optional<bool>(true));
+
+  node.say(peer, wire::Held{kLog.stream, {{kLog, 0}}});
+  node.run(1s);
+  CHECK(node.said<wire::Ack>(peer).empty());
+  node.say(peer, wire::State{});
+  node.run(1s);
+  CHECK(node.said<wire::Ack>(peer).size() == 1);
+}
+
 TEST_SUITE_END();
 
 }  // namespace

@@ -24,12 +24,10 @@ std::vector<wire::Want> wants(const OneNode& node, SessionId session) {
   return node.said<wire::Want>(session);
 }
 
-// A node that carries the stream, and has asked the log's origin, its peer, for it, which holds all
-// of it for this node.
+// A node that carries the stream, and has asked the log's origin, its peer, for it.
 struct Carrier : OneNode {
   explicit Carrier(std::vector<LogRecord> logs = {})
       : OneNode({.carry = {"events"}}, std::move(logs)), origin(greet("origin")) {
-    say(origin, wire::Held{"events", {{kLog, 0}}});
     say(origin, announcement());
     run(1s);
     REQUIRE(!wants(*this, origin).empty());

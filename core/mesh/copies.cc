@@ -116,6 +116,8 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
     f.low_hole.reset();
     f.waits.reset();
     f.low_waits.reset();
+    f.stuck.reset();
+    f.low_stuck.reset();
     f.asked.clear();
     if (!keeps_below(log, f) && !log.forked) end_backfill(log, f, now, out);
     if (!log.writes()) release_all(log, f, now, out);
@@ -125,6 +127,7 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
     check_repair(log, f, now, out);
     check_backfill(log, f, now, out);
     check_waits(log, f, out);
+    note_stuck(log, f, now.steady, out);
     if (has_all(log, f)) {
       release_all(log, f, now, out);
     } else {

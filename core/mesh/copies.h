@@ -40,6 +40,7 @@ class Copies {
     Duration hold_away_max = std::chrono::hours(24 * 30);
     Duration release_after = std::chrono::seconds(30);  // what is kept and not wanted
     Duration lost_after = std::chrono::seconds(5);
+    Duration stuck_max = std::chrono::hours(1);
     Duration retry = std::chrono::seconds(1);  // after a write that failed
   };
   // What Mesh shares among its parts; outlives the object.
@@ -56,6 +57,8 @@ class Copies {
   void on_trimmed(const Log& log);
   // Sees to it that what is needed is asked for, and nothing else.
   void plan(Log& log, Need need, Now now, Actions& out);
+  // Since when every node that is known can be reached; empty: some cannot.
+  void set_all_here(std::optional<TimePoint> since) { all_here_ = since; }
   // Logs for which plan() is to be called again.
   std::vector<std::uint32_t> take_dirty(TimePoint now);
   std::optional<TimePoint> wake_at() const;
@@ -207,6 +210,10 @@ class Copies {
                  TimePoint now);
   bool keeps_waiting(const Log& log, Fetch& f, const Missing& missing, const Link* link,
                      TimePoint now);
+  void note_stuck(const Log& log, Fetch& f, TimePoint now, Actions& out);
+  // From then on nobody is waited for any more, as far as is known.
+  std::optional<TimePoint> stuck_until(const Fetch& f, bool below) const;
+  bool is_dead_end(const Fetch& f, bool below, const Gap& gap, TimePoint now) const;
   void ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, Actions& out);
   void ask_who_has(Log& log, Fetch& f, Actions& out);
   Link* who_has(const Log& log, const Fetch& f, const Request& asked, std::uint64_t position);
@@ -230,6 +237,7 @@ class Copies {
   std::map<std::uint32_t, TimePoint> again_;
   std::map<std::uint32_t, TimePoint> waiting_;  // when it was heard that more may come
   std::set<std::uint32_t> acks_;
+  std::optional<TimePoint> all_here_;
   Token next_token_ = 1;
   std::uint64_t duplicates_ = 0;
   std::map<std::string, std::uint64_t> gaps_;

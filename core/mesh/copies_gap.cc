@@ -86,10 +86,49 @@ bool Copies::keeps_waiting(const Log& log, Fetch& f, const Missing& missing, con
     waits->pause = std::min(waits->pause * 2, kAskAgainMost);
     waits->retry = now + waits->pause;
   }
-  const TimePoint due = waits->since + options_.hold_away_max;
+  const TimePoint most = waits->since + options_.hold_away_max;
+  const TimePoint due = std::min(most, stuck_until(f, missing.below).value_or(most));
   if (link != nullptr && (!same || waits->again || now >= due)) return false;
   again(log, std::min(waits->retry, due));
   return true;
+}
+
+std::optional<TimePoint> Copies::stuck_until(const Fetch& f, bool below) const {
+  const auto& stuck = below ? f.low_stuck : f.stuck;
+  if (!stuck || !all_here_) return {};
+  return std::max(stuck->since, *all_here_) + options_.stuck_max;
+}
+
+// Everybody who may keep it, for whomever, has been here for long: nobody has it.
+bool Copies::is_dead_end(const Fetch& f, bool below, const Gap& gap, TimePoint now) const {
+  const auto until = stuck_until(f, below);
+  const auto& stuck = below ? f.low_stuck : f.stuck;
+  return until && now >= *until && gap.from <= stuck->at && gap.reason == "retention";
+}
+
+// Nodes that wait for each other hear nothing that would end it.
+void Copies::note_stuck(const Log& log, Fetch& f, TimePoint now, Actions& out) {
+  for (const bool below : {false, true}) {
+    auto& stuck = below ? f.low_stuck : f.stuck;
+    if (below ? !f.lack : !f.begun) {
+      stuck.reset();
+      continue;
+    }
+    const std::uint64_t at = below ? f.lack->from.seq : f.taken + 1;
+    if (stuck && stuck->at != at) stuck.reset();
+    const bool asks = f.gap_hold && f.repair && f.repair->below == below;
+    if (!stuck && (asks || (below ? f.low_waits : f.waits))) stuck = Fetch::Stuck{at, now};
+    const auto until = stuck_until(f, below);
+    if (!until) continue;
+    if (now < *until) {
+      again(log, *until);
+      continue;
+    }
+    const bool silent = asks && !f.repair->answered;
+    if (!silent) continue;
+    stop(f, f.repair, out);
+    again(log, now);
+  }
 }
 
 void Copies::ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, Actions& out) {

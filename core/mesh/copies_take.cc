@@ -195,6 +195,7 @@ Copies::Passed Copies::pass_gaps(Found found, std::vector<Gap>& gaps, std::uint6
     if (gap.reason == "retention" && !request->promised(gap)) {
       f->unpromised = std::max(f->unpromised, gap.to);
     }
+    if (is_dead_end(*f, request->kind == WantKind::Backfill, gap, now)) continue;
     const bool owed = is_owed(*f, *request, gap);
     Link* const other = other_source(*log, *f, *request, gap, owed);
     if (other != nullptr) return {.upto = gap.from - 1, .other = other, .gap_to = gap.to};

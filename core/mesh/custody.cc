@@ -429,6 +429,11 @@ std::set<std::uint32_t> Custody::flush(Now now, const Sight& sight, Actions& out
   return dirty;
 }
 
+bool Custody::all_of_peers(const std::function<bool(const std::string& peer)>& is_so) const {
+  return std::all_of(holds_.begin(), holds_.end(),
+                     [&](const auto& item) { return is_so(item.first.first); });
+}
+
 std::set<std::string> Custody::owed(const std::function<std::uint64_t(const Log&)>& end) const {
   std::set<std::string> owed;
   std::unordered_map<std::uint32_t, std::uint64_t> ends;  // by log: many are away at a time

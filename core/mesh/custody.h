@@ -77,6 +77,8 @@ class Custody {
   // Peers that are away and have not had all of what is held for them; `end`: how far a log goes,
   // as far as this node knows.
   std::set<std::string> owed(const std::function<std::uint64_t(const Log&)>& end) const;
+  // Whether each peer for which something is held is so.
+  bool all_of_peers(const std::function<bool(const std::string& peer)>& is_so) const;
   bool away(const std::string& peer) const { return !here_.contains(peer); }
 
   // What it asks of the others.

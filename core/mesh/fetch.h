@@ -101,6 +101,13 @@ struct Fetch {
   bool may_go_on(std::uint64_t seq) const { return low_gap_to != 0 && seq == low_gap_to + 1; }
   std::optional<Waits> waits;
   std::optional<Waits> low_waits;  // of the backfill
+  // It does not get on: others are asked for what was told as a gap, or waited for.
+  struct Stuck {
+    std::uint64_t at = 0;
+    TimePoint since{};
+  };
+  std::optional<Stuck> stuck;
+  std::optional<Stuck> low_stuck;  // the backfill
   // Somebody else may have what is waited for.
   void hear_news() {
     if (waits) waits->again = true;

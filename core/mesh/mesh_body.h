@@ -100,6 +100,7 @@ struct Mesh::Body {
   void plan_all(Now now, Actions& out);
   void mark(const Log& log, TimePoint at);
   void mark_all(TimePoint at);
+  void note_all_here(TimePoint now);
   bool carries(const std::string& stream) const;
   bool wants_stream(const std::string& stream, const std::string& but_for) const;
   void changed(Log& log, Now now);
@@ -129,6 +130,7 @@ struct Mesh::Body {
   std::map<std::uint32_t, TimePoint> marked;  // logs to be planned, when
   std::uint64_t planned_version = 0;          // of the map
   TimePoint plan_at{};                        // not all of them before
+  std::optional<TimePoint> all_here;          // every node that is known can be reached, since then
   std::map<SessionId, Probe> probes;
   std::set<SessionId> given_up;     // by the peer, as its record says
   std::set<SessionId> heard_state;  // their first STATE is in

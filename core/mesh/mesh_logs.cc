@@ -130,10 +130,25 @@ void Mesh::Body::mark_all(TimePoint at) {
   for (const auto& [index, log] : logs.all()) mark(*log, at);
 }
 
+// Who is not in the map, and held for, is away.
+void Mesh::Body::note_all_here(TimePoint now) {
+  const bool here =
+      std::all_of(map.all().begin(), map.all().end(),
+                  [&](const auto& item) { return map.reachable(item.first); }) &&
+      custody.all_of_peers([&](const std::string& peer) { return map.reachable(peer); });
+  if (!here) {
+    all_here.reset();
+  } else if (!all_here) {
+    all_here = now;
+  }
+  copies.set_all_here(all_here);
+}
+
 void Mesh::Body::plan_all(Now now, Actions& out) {
   // Of a crowd of records all logs hear at once.
   if (planned_version != map.version() && now.steady >= plan_at) {
     planned_version = map.version();
+    note_all_here(now.steady);
     plan_at = now.steady + kPlanEvery;
     mark_all(now.steady);
   }

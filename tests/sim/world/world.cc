@@ -133,6 +133,7 @@ std::size_t World::add_node(const std::vector<std::size_t>& dials, mesh::MeshOpt
     with.streams = *StreamTable::make({alarms, events}, Durability::Fsync);
   }
   with.hold_away_max = options_.hold_away_max;
+  with.stuck_max = options_.stuck_max;
   nodes_.push_back(std::make_unique<SimNode>(*this, index, std::move(with)));
   nodes_.back()->start();
   return index;
@@ -171,7 +172,10 @@ bool World::settle(Duration most) {
   while (now_ < end && !failed()) {
     const std::uint64_t before = chatter;
     run_for(std::chrono::seconds(10));
-    if (chatter == before) return true;
+    const bool waits = std::any_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
+      return node->up() && !node->mesh().status().holes.empty();
+    });
+    if (chatter == before && !waits) return true;
   }
   return false;
 }

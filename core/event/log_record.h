@@ -114,6 +114,8 @@ struct Pin {
 struct MeshFacts {
   std::uint64_t map_number = 0;  // of the last map record flooded
   std::uint64_t runs = 0;        // start number of the newest epoch of this node known anywhere
+  // Other nodes, and on which day since 1970 each could be reached last.
+  std::map<std::string, std::int64_t> nodes;
   bool operator==(const MeshFacts&) const = default;
 };
 

@@ -54,7 +54,7 @@ Link* Copies::other_source(Log& log, const Fetch& f, const Request& told, const 
 bool Copies::is_owed(const Fetch& f, const Request& told, const Gap& gap) const {
   if (told.kind == WantKind::Backfill && f.may_go_on(gap.from)) return false;
   const bool owed = f.owed_from_but_for(told.peer) <= gap.to && gap.to > f.once_acked;
-  return owed && told.promised(gap) && gap.reason == "retention" && told.standing;
+  return owed && told.promised(gap) && gap.reason == kRetention && told.standing;
 }
 
 bool Copies::must_wait(std::optional<Fetch::Waits>& waits, const Request& told, const Gap& gap,
@@ -103,7 +103,7 @@ std::optional<TimePoint> Copies::stuck_until(const Fetch& f, bool below) const {
 bool Copies::is_dead_end(const Fetch& f, bool below, const Gap& gap, TimePoint now) const {
   const auto until = stuck_until(f, below);
   const auto& stuck = below ? f.low_stuck : f.stuck;
-  return until && now >= *until && gap.from <= stuck->at && gap.reason == "retention";
+  return until && now >= *until && gap.from <= stuck->at && gap.reason == kRetention;
 }
 
 // Nodes that wait for each other hear nothing that would end it.
@@ -361,7 +361,7 @@ void Copies::record_lost(Log& log, Fetch& f, const Missing& missing, Actions& ou
   CopyWrite lost{.log = log.id, .durability = log.durability, .backfill = below, .upto = to};
   // What its origin has no more, below what it has, it trimmed; if it ever had it.
   const bool trimmed = log.own && below && !f.anew;
-  lost.gaps.push_back({0, from, to, trimmed ? "retention" : "lost"});
+  lost.gaps.push_back({0, from, to, trimmed ? kRetention : "lost"});
   out.push_back(Report{Report::What::Lost,
                        {},
                        "mesh: " + log.id.text() + " " + std::to_string(from) + " to " +
@@ -400,6 +400,13 @@ void Copies::holes(std::vector<HoleStatus>& out) const {
     if (f.low_waits && f.lack && f.lack->from.seq <= f.low_waits->to) {
       out.push_back({log->id, f.lack->from.seq, f.low_waits->to,
                      "its origin has trimmed it; who keeps it cannot be reached"});
+    }
+    if (f.gap_hold && f.repair && !f.repair->answered) {
+      const std::uint64_t from = f.repair->below ? f.repair->taken + 1 : f.taken + 1;
+      const auto asked = f.asked.find(f.repair->peer);
+      const std::uint64_t to = asked == f.asked.end() ? from : std::max(from, asked->second);
+      out.push_back(
+          {log->id, from, to, "its origin has trimmed it; " + f.repair->peer + " is asked for it"});
     }
     if (f.hole) {
       out.push_back(

@@ -192,9 +192,7 @@ Copies::Passed Copies::pass_gaps(Found found, std::vector<Gap>& gaps, std::uint6
   if (request->kind == WantKind::Repair) return {.upto = upto};
   auto& waits = request->kind == WantKind::Backfill ? f->low_waits : f->waits;
   for (Gap& gap : gaps) {
-    if (gap.reason == "retention" && !request->promised(gap)) {
-      f->unpromised = std::max(f->unpromised, gap.to);
-    }
+    if (is_history(gap) && !request->promised(gap)) f->unpromised.add(gap);
     if (is_dead_end(*f, request->kind == WantKind::Backfill, gap, now)) continue;
     const bool owed = is_owed(*f, *request, gap);
     Link* const other = other_source(*log, *f, *request, gap, owed);
@@ -310,7 +308,7 @@ void Copies::take_below(Link& link, Found found, Answer answer, TimePoint now, A
   if (!next.gaps.empty()) {
     const Gap& last = next.gaps.back();
     const bool promised = request->owed != 0 && request->owed <= last.to + 1;
-    f->low_gap_to = last.reason == "retention" && !promised ? last.to : 0;
+    f->low_gap_to = is_history(last) && !promised ? last.to : 0;
   }
   request->taken = upto;
   f->lack->from = {Begin::At::Seq, upto + 1, {}};
@@ -393,6 +391,8 @@ bool Copies::on_written(Token token, const Result<std::uint32_t>& no, Now now, A
     for (auto* const request : {&f.main, &f.backfill, &f.repair}) stop(f, *request, out);
     f.gap_hold = false;
     f.lack.reset();
+    f.waits.reset();
+    f.low_waits.reset();
     f.retry_at = now.steady + options_.retry;
   }
   if (!f.writes.empty()) return true;

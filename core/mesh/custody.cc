@@ -62,6 +62,7 @@ Status Custody::on_standing_want(const std::string& peer, const Log& log, std::u
   const auto place = hold.acked.find(log.index);
   // Only an ACK raises it: the main want may be far above a backfill.
   const bool asked = hold.unasked.erase(log.index) == 0;
+  hold.stopped.erase(log.index);
   if (place != hold.acked.end() && asked) acked = std::min(acked, place->second);
   if (found != holds_.end() && place != hold.acked.end() && place->second == acked) return {};
   hold.acked[log.index] = acked;

@@ -1,6 +1,7 @@
 // What is asked of others of one log, and how far it has come; for core/mesh/copies*.cc.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -114,9 +115,21 @@ struct Fetch {
     if (low_waits) low_waits->again = true;
   }
   std::uint64_t once_acked = 0;  // as holders say, in an earlier life perhaps
-  // Told as gone up to here by somebody who was asked when nobody had been promised it: to readers
-  // who have begun since it is not owed either.
-  std::uint64_t unpromised = 0;
+  // Told as gone by somebody who was asked when nobody had been promised it: to readers who stand
+  // within it since it is not owed either.
+  struct Unpromised {
+    std::uint64_t from = 0;
+    std::uint64_t to = 0;
+    // A gap may be told in parts; of two that do not meet the last counts.
+    void add(const Gap& gap) {
+      const bool meets = gap.from <= to + 1 && from <= gap.to + 1;
+      from = meets ? std::min(from, gap.from) : gap.from;
+      to = meets ? std::max(to, gap.to) : gap.to;
+    }
+    std::uint64_t passed(std::uint64_t next) const {
+      return from <= next && next <= to ? to + 1 : next;
+    }
+  } unpromised;
   // From where on this node answers for the events; kNowhere: for none.
   std::uint64_t owed_from() const { return with_unread(need.owed_from()); }
   std::uint64_t owed_from_but_for(const std::string& peer) const {
@@ -124,7 +137,7 @@ struct Fetch {
   }
   std::uint64_t with_unread(std::optional<std::uint64_t> owed) const {
     const std::uint64_t from = owed.value_or(kNowhere);
-    return need.unread_from ? std::min(from, std::max(*need.unread_from, unpromised + 1)) : from;
+    return need.unread_from ? std::min(from, unpromised.passed(*need.unread_from)) : from;
   }
   std::optional<Lack> lack;
   std::deque<PendingWrite> writes;

@@ -35,6 +35,10 @@ Mesh::Body::Body(MeshOptions the_options, const std::vector<LogRecord>& records,
            .nodes_max = options.nodes_max,
            .expire = options.hold_away_max},
           mesh.facts.map_number + kNumbersUnsaved),
+      roll({.node_id = options.node_id,
+            .nodes_max = options.nodes_max,
+            .expire = options.hold_away_max,
+            .clock_suspect = options.clock_suspect}),
       sources(options.node_id, map),
       membership({.node_id = options.node_id,
                   .seeds = options.seeds,
@@ -69,6 +73,7 @@ Mesh::Body::Body(MeshOptions the_options, const std::vector<LogRecord>& records,
     mark(*log, now.steady);
   }
   custody.load(mesh.holds, now);
+  roll.load(mesh.facts.nodes, now);
   sweep_at = now.steady;
 }
 
@@ -225,6 +230,10 @@ void Mesh::revoke(const std::string& node_id, Now now, Actions& out) {
     out.push_back(HangUp{id, why});
   }
   body_->custody.forget_peer(node_id);
+  if (body_->roll.forget(node_id)) {
+    body_->facts.nodes = body_->roll.days();
+    body_->facts_changed = true;
+  }
   body_->membership.forget(node_id);
   body_->beacons.forget(node_id);
 }

@@ -16,6 +16,7 @@
 #include "core/mesh/map.h"
 #include "core/mesh/membership.h"
 #include "core/mesh/mesh.h"
+#include "core/mesh/roll.h"
 #include "core/mesh/serving.h"
 #include "core/mesh/sources.h"
 
@@ -100,7 +101,7 @@ struct Mesh::Body {
   void plan_all(Now now, Actions& out);
   void mark(const Log& log, TimePoint at);
   void mark_all(TimePoint at);
-  void note_all_here(TimePoint now);
+  void call_roll(Now now);
   bool carries(const std::string& stream) const;
   bool wants_stream(const std::string& stream, const std::string& but_for) const;
   void changed(Log& log, Now now);
@@ -117,6 +118,7 @@ struct Mesh::Body {
   Logs logs;
   Map map;
   Links links;
+  Roll roll;
   Sources sources;
   Membership membership;
   Beacons beacons;
@@ -130,7 +132,6 @@ struct Mesh::Body {
   std::map<std::uint32_t, TimePoint> marked;  // logs to be planned, when
   std::uint64_t planned_version = 0;          // of the map
   TimePoint plan_at{};                        // not all of them before
-  std::optional<TimePoint> all_here;          // every node that is known can be reached, since then
   std::map<SessionId, Probe> probes;
   std::set<SessionId> given_up;     // by the peer, as its record says
   std::set<SessionId> heard_state;  // their first STATE is in

@@ -166,14 +166,22 @@ Status Mesh::Body::on(Link& link, wire::Peers& peers, Now now, Actions& out) {
                 fmt::format("mesh: {} sends {} peers", link.peer().node_id, peers.peers.size()));
   }
   wire::Peers known;
+  std::map<SessionId, wire::Peers> asked;
   for (const wire::PeerRecord& peer : peers.peers) {
     membership.learn(peer, now.steady);
     if (!peer.addresses.empty()) continue;  // else it is looked for
     if (auto record = membership.record(peer.node_id, now.steady)) {
       known.peers.push_back(std::move(*record));
+      continue;
     }
+    // Who is nearer to it knows; who asks will ask again.
+    const Map::Route* const route = map.route(peer.node_id);
+    const Link* const next = route == nullptr ? nullptr : links.live(route->next);
+    if (next != nullptr && next != &link)
+      asked[next->id()].peers.push_back({peer.node_id, {}, {}, {}});
   }
   if (!known.peers.empty()) out.push_back(SendFrame{link.id(), std::move(known)});
+  for (auto& [id, peers] : asked) out.push_back(SendFrame{id, std::move(peers)});
   return {};
 }
 

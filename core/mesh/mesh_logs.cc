@@ -130,25 +130,21 @@ void Mesh::Body::mark_all(TimePoint at) {
   for (const auto& [index, log] : logs.all()) mark(*log, at);
 }
 
-// Who is not in the map, and held for, is away.
-void Mesh::Body::note_all_here(TimePoint now) {
-  const bool here =
-      std::all_of(map.all().begin(), map.all().end(),
-                  [&](const auto& item) { return map.reachable(item.first); }) &&
+void Mesh::Body::call_roll(Now now) {
+  const bool held_here =
       custody.all_of_peers([&](const std::string& peer) { return map.reachable(peer); });
-  if (!here) {
-    all_here.reset();
-  } else if (!all_here) {
-    all_here = now;
+  if (roll.look(map, held_here, now)) {
+    facts.nodes = roll.days();
+    facts_changed = true;
   }
-  copies.set_all_here(all_here);
+  copies.set_all_here(roll.complete_since());
 }
 
 void Mesh::Body::plan_all(Now now, Actions& out) {
   // Of a crowd of records all logs hear at once.
   if (planned_version != map.version() && now.steady >= plan_at) {
     planned_version = map.version();
-    note_all_here(now.steady);
+    call_roll(now);
     plan_at = now.steady + kPlanEvery;
     mark_all(now.steady);
   }
@@ -215,6 +211,7 @@ void Mesh::Body::sweep(Now now, Actions& out) {
   if (now.steady < sweep_at) return;
   sweep_at = now.steady + std::min(kSweepEvery, options.hold_away_max);
   map.on_tick(now.steady);
+  call_roll(now);
   for (const auto& [id, held] : map.all()) {
     if (map.reachable(id)) membership.on_alive(id, now.steady);
   }

@@ -21,7 +21,7 @@ constexpr std::uint64_t kTurnsMost = 64;
 void mark_unclaimed(const Log& log, std::vector<Gap>& gaps) {
   for (Gap& gap : gaps) {
     const bool sent = log.sent && gap.from <= log.sent->to && log.sent->from <= gap.to;
-    if (gap.reason == "retention" && !sent) gap.reason = "unclaimed";
+    if (gap.reason == kRetention && !sent) gap.reason = kUnclaimed;
   }
 }
 
@@ -250,7 +250,7 @@ void Serving::take_read(Log& log, Served& want, ReadResult& read) {
       want.blocked = true;  // the copy has been trimmed; on_log() tells what it is now
       return;
     }
-    if (!told) read.gaps.insert(read.gaps.begin(), Gap{0, want.sent + 1, first - 1, "retention"});
+    if (!told) read.gaps.insert(read.gaps.begin(), Gap{0, want.sent + 1, first - 1, kRetention});
     end = std::max(end, std::min(first - 1, *upto));
   }
   if (log.writes()) mark_unclaimed(log, read.gaps);

@@ -15,6 +15,14 @@
 
 namespace marram::mesh {
 
+// Why an origin has no more what it had: its retention took it; and that before any of it was sent.
+inline constexpr const char* kRetention = "retention";
+inline constexpr const char* kUnclaimed = "unclaimed";
+
+inline bool is_history(const Gap& gap) {
+  return gap.reason == kRetention || gap.reason == kUnclaimed;
+}
+
 using SessionId = std::uint64_t;  // of one connection; given by the transport, never used twice
 using Token = std::uint64_t;      // ties an answer to its question
 

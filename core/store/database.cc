@@ -21,6 +21,7 @@ constexpr std::uint64_t kTrimLeast = 256 << 10;
 
 constexpr std::string_view kMapNumber = "map_number";
 constexpr std::string_view kRuns = "runs";
+constexpr std::string_view kNode = "node:";  // and its id
 
 }  // namespace
 
@@ -60,6 +61,7 @@ Status Database::load(WallTime now) {
                       .add(save_fact_,
                            "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE "
                            "SET value = excluded.value")
+                      .add(remove_fact_, "DELETE FROM meta WHERE name = ?1")
                       .done();
   if (!prepared) return prepared;
   if (auto status = load_facts(); !status) return status;
@@ -81,18 +83,37 @@ Status Database::load_facts() {
     if (!found && found.error().code != Errc::NotFound) return tl::unexpected(found.error());
   }
   logs_.raise_runs(facts_.runs);
-  return {};
+  const std::string nodes = fmt::format(
+      "SELECT substr(name, {}), value FROM meta WHERE name LIKE '{}%'", kNode.size() + 1, kNode);
+  auto rows = Statement::prepare(connection_, nodes);
+  if (!rows) return tl::unexpected(rows.error());
+  while (true) {
+    const auto more = rows->step();
+    if (!more) return tl::unexpected(more.error());
+    if (!*more) return {};
+    facts_.nodes[std::string(rows->text(0))] = rows->number(1);
+  }
 }
 
 Status Database::save(const MeshFacts& facts) {
-  facts_ = facts;
   logs_.raise_runs(facts.runs);
-  for (const auto& [name, fact] :
-       {std::pair{kMapNumber, facts.map_number}, std::pair{kRuns, facts.runs}}) {
-    auto status = save_fact_.bind(1, name).bind(2, static_cast<std::int64_t>(fact)).run();
-    if (!status) return status;
+  const auto save = [&](const std::string& name, std::int64_t value) {
+    return save_fact_.bind(1, name).bind(2, value).run();
+  };
+  auto status = save(std::string(kMapNumber), static_cast<std::int64_t>(facts.map_number));
+  if (status) status = save(std::string(kRuns), static_cast<std::int64_t>(facts.runs));
+  for (auto i = facts.nodes.begin(); status && i != facts.nodes.end(); ++i) {
+    const auto known = facts_.nodes.find(i->first);
+    if (known != facts_.nodes.end() && known->second == i->second) continue;
+    status = save(std::string(kNode) + i->first, i->second);
   }
-  return {};
+  for (auto i = facts_.nodes.begin(); status && i != facts_.nodes.end(); ++i) {
+    if (!facts.nodes.contains(i->first)) {
+      status = remove_fact_.bind(1, std::string(kNode) + i->first).run();
+    }
+  }
+  if (status) facts_ = facts;
+  return status;
 }
 
 Status Database::forget_finished_logs(WallTime now) {

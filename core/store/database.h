@@ -111,6 +111,7 @@ class Database {
   Statement begin_;
   Statement commit_;
   Statement save_fact_;
+  Statement remove_fact_;
   MeshFacts facts_;
   CommitKind kind_ = CommitKind::Sync;
   WallTime recorded_{};

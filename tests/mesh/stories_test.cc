@@ -423,7 +423,8 @@ TEST_CASE("filters widen in mid-flight: nothing is missing") {
 }
 
 TEST_CASE("a dead end: readers wait, status says for what, then it is lost, once") {
-  World world({.seed = 16, .hold_away_max = 60s});
+  // Whom c knew before it was started again is not here.
+  World world({.seed = 16, .hold_away_max = 60s, .stuck_max = 10s});
   const std::size_t a = world.add_node({});
   const std::size_t b = world.add_node({a});
   const std::size_t c = world.add_node({b, a});

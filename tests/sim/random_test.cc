@@ -26,6 +26,7 @@ struct Faults {
   bool crashes = false;
   bool backups = false;  // a node comes back from an older image
   bool joins = false;    // nodes and readers come and go
+  bool passes = false;   // readers that nothing is held for come and go
   bool full = false;     // a disk is full for a while
   bool jumps = false;    // clocks go forward and back, by up to two days
   std::optional<Duration> retain;
@@ -112,14 +113,9 @@ class Schedule {
     } else if (faults_.joins && what == 6) {
       world_.pick(2) == 0 && world_.size() < 12 ? add() : subscribe();
     } else if (faults_.joins && what == 7) {
-      SimNode& one = world_.node(node);
-      if (world_.pick(2) == 0) {
-        one.listen(++listener_, {"t/#"});
-        listeners_.emplace_back(node, listener_);
-      } else if (!listeners_.empty()) {
-        world_.node(listeners_.back().first).unsubscribe(listeners_.back().second);
-        listeners_.pop_back();
-      }
+      pass(node);
+    } else if (faults_.passes && (what == 6 || what == 7)) {
+      pass(node);
     } else if (faults_.full && what == 8) {
       world_.node(node).set_full(true);
       world_.at(2s, [this, node] { world_.node(node).set_full(false); });
@@ -128,6 +124,20 @@ class Schedule {
     } else if (faults_.backups && what == 9) {
       images_.emplace_back(node, world_.node(node).backup());
     }
+  }
+
+  void pass(std::size_t node) {
+    if (world_.pick(2) == 0) {
+      world_.node(node).listen(++listener_, {"t/#"});
+      listeners_.emplace_back(node, listener_);
+    } else if (!listeners_.empty()) {
+      stop_listening();
+    }
+  }
+
+  void stop_listening() {
+    world_.node(listeners_.back().first).unsubscribe(listeners_.back().second);
+    listeners_.pop_back();
   }
 
   void jump(SimNode& node) {
@@ -165,6 +175,7 @@ class Schedule {
     for (const auto& [reason, count] : world_.gaps) list += fmt::format(" {} {}", count, reason);
     world_.expect(world_.gaps.empty(), "gaps where custody holds:" + list);
     if (faults_.retain) {
+      while (!listeners_.empty()) stop_listening();
       world_.run_for(80s);  // new copies are kept for a while, and what somebody may ask for again
       world_.check_nothing_kept();
     }
@@ -248,8 +259,13 @@ TEST_CASE("a mesh that nodes and readers join and leave delivers all, without a 
 }
 
 TEST_CASE("a mesh that forgets history delivers all, without a gap") {
-  run_seeds("a mesh that forgets history*", 100,
+  run_seeds("a mesh that forgets history delivers*", 100,
             {.cuts = true, .crashes = true, .full = true, .retain = 3s});
+}
+
+TEST_CASE("a mesh that forgets history and has passing readers delivers all, without a gap") {
+  run_seeds("a mesh that forgets history and has*", 40,
+            {.cuts = true, .crashes = true, .passes = true, .retain = 3s});
 }
 
 TEST_CASE("a mesh with restored backups delivers what anybody has") {

@@ -117,14 +117,17 @@ TEST_CASE("holds and facts are there after a restart, and the view `holds` shows
     hold(store, "b", {{1, 2}});
     store.clock.pass(minutes(5));
     acknowledge(store, "b", 4);
-    store.run(store::SaveFactsCommand{{.map_number = 12, .runs = 3}});
+    store.run(
+        store::SaveFactsCommand{{.map_number = 11, .runs = 3, .nodes = {{"x", 1}, {"y", 2}}}});
+    store.run(
+        store::SaveFactsCommand{{.map_number = 12, .runs = 3, .nodes = {{"y", 3}, {"z", 3}}}});
     store.committer->close();
   }
 
   CommitterFixture store(options_in(directory, aged(hours(1))));
 
   const MeshRecords records = store.committer->mesh_records();
-  CHECK(records.facts == MeshFacts{.map_number = 12, .runs = 3});
+  CHECK(records.facts == MeshFacts{.map_number = 12, .runs = 3, .nodes = {{"y", 3}, {"z", 3}}});
   REQUIRE(records.holds.size() == 1);
   CHECK(records.holds[0].peer == "b");
   CHECK(records.holds[0].stream == "alarms");

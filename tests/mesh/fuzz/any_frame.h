@@ -114,7 +114,7 @@ class AnyFrame {
   std::string node() { return in_.one_of<5>({"node", "a", "b", "c", "d"}); }
   std::string epoch() { return in_.one_of<4>({"1-x", "2-y", "3-z", "no number"}); }
   std::string id() { return in_.one_of<3>({"", "i", "j"}); }
-  std::string reason() { return in_.one_of<3>({"retention", "lost", "what"}); }
+  std::string reason() { return in_.one_of<4>({"retention", "unclaimed", "lost", "what"}); }
 
   wire::PeerRecord peer() {
     return {node(),

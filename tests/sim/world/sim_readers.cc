@@ -165,6 +165,10 @@ void SimNode::take(std::uint64_t reader, const LogRecord& log, const ReadResult&
 void SimNode::take_gap(std::uint64_t reader, const LogRecord& log, const Gap& gap) {
   gaps_[reader][log.id.text()].push_back(gap);
   gap_positions_[reader] += gap.to - gap.from + 1;
+  // For one that passes nothing is held, and history may go while its node is cut off.
+  const auto one = readers_.find(reader);
+  const bool passes = one == readers_.end() || !one->second.durable;
+  if (passes && world_.options().retain) return;
   const std::uint64_t before = world_.trimmed_by(log.id, index_, made_[reader]);
   if (before < gap.to) world_.gaps[gap.reason] += gap.to - std::max(gap.from - 1, before);
   world_.trace(fmt::format("{} reader {} gap {} {}..{} {}", id_of(index_), reader, log.id.text(),

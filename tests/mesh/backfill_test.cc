@@ -61,29 +61,37 @@ TEST_CASE("a reader for whom nothing is filled in does not read what is filled i
 }
 
 TEST_CASE("what has gone of a backfill meanwhile is not there, and is asked for again") {
-  LogRecord copy{.no = 1, .id = {"origin", "1-x", "events"}, .head = 30, .whole_from = 17};
-  BackfillRecord backfill{.from = 1, .to = 16, .upto = 8};
-  const std::vector<HoldRecord> holds = {{"peer", copy.id.stream, {}, {{1, 0}}}};
-  mesh::OneNode node({}, {copy}, {.backfills = {{1, backfill}}, .holds = holds, .facts = {}});
-  const mesh::SessionId origin = node.greet("origin");
-  node.say(origin, wire::State{{}, {mesh::record_of_origin(copy.id)}});
-  const wire::Want asked = node.said<wire::Want>(origin).back();
-  REQUIRE(asked.kind == wire::WantKind::Backfill);
-  REQUIRE(asked.from.seq == 9);
+  for (const bool before_start : {false, true}) {
+    CAPTURE(before_start);
+    LogRecord copy{.no = 1, .id = {"origin", "1-x", "events"}, .head = 30, .whole_from = 17};
+    if (before_start) copy.first = 5;
+    const BackfillRecord backfill{.from = 1, .to = 16, .upto = 8};
+    const std::vector<HoldRecord> holds = {{"peer", copy.id.stream, {}, {{1, 0}}}};
+    mesh::OneNode node({}, {copy}, {.backfills = {{1, backfill}}, .holds = holds, .facts = {}});
+    const mesh::SessionId origin = node.greet("origin");
+    node.say(origin, wire::State{{}, {mesh::record_of_origin(copy.id)}});
+    const wire::Want asked = node.said<wire::Want>(origin).back();
+    REQUIRE(asked.kind == wire::WantKind::Backfill);
+    REQUIRE(asked.from.seq == 9);
 
-  node.mesh->on_trimmed(1, 5, node.now, node.out);
-  node.mesh->put_interest({1, "#", true, {{"#", {wire::Begin::At::Seq, 1, {}}}}, {}}, node.now,
-                          node.out);
-  node.say(origin, wire::Upto{asked.number, 8, 16});
+    if (!before_start) node.mesh->on_trimmed(1, 5, node.now, node.out);
+    node.mesh->put_interest({1, "#", true, {{"#", {wire::Begin::At::Seq, 1, {}}}}, {}}, node.now,
+                            node.out);
+    node.say(origin, wire::Upto{asked.number, 8, 16});
 
-  std::optional<std::uint64_t> whole_from;
-  for (const mesh::Action& action : node.out) {
-    CHECK_FALSE(std::holds_alternative<mesh::Readable>(action));
-    if (const auto* const write = std::get_if<mesh::WriteCopy>(&action)) {
-      whole_from = write->write.whole_from;
+    std::optional<std::uint64_t> whole_from;
+    for (const mesh::Action& action : node.out) {
+      CHECK_FALSE(std::holds_alternative<mesh::Readable>(action));
+      if (const auto* const write = std::get_if<mesh::WriteCopy>(&action)) {
+        whole_from = write->write.whole_from;
+      }
     }
+    CHECK(whole_from == std::optional<std::uint64_t>(5));
+    const wire::Want again = node.said<wire::Want>(origin).back();
+    CHECK(again.kind == wire::WantKind::Backfill);
+    CHECK(again.from.seq == 1);
+    CHECK(again.to == 4);
   }
-  CHECK(whole_from == std::optional<std::uint64_t>(5));
 }
 
 TEST_CASE("a filtered copy of a closed log is made whole for who asks for it from a time on") {

@@ -31,6 +31,12 @@ bool owes_less(const Fetch& f, const std::optional<Request>& asked, std::uint64_
   return owed == 0 || owed > std::max(asked->said_owed, next);
 }
 
+// Also what is held for peers that are here is asked for so that it stays held for this node: they
+// ask for nothing while they look for another way.
+bool stands(const Fetch& f, const std::string& asked) {
+  return f.need.standing || f.need.kept_from_but_for(asked);
+}
+
 // What has been filled in so far is kept for peers that are here.
 bool keeps_below(const Log& log, const Fetch& f) {
   return f.need.kept_from && log.backfill && *f.need.kept_from <= log.backfill->to;
@@ -207,7 +213,7 @@ void Copies::plan_main(Log& log, Fetch& f, Now now, Actions& out) {
   const bool higher = f.main && !f.begun && !f.main->answered && lowest.at == Begin::At::Seq &&
                       f.main->from.at == Begin::At::Seq && lowest.seq > f.main->from.seq;
   if (f.main && f.main->session == link->id() && asks_same(*f.main, all, f.need.filters) &&
-      f.main->standing == f.need.standing && !higher && !owes_less(f, f.main, next)) {
+      f.main->standing == stands(f, f.main->peer) && !higher && !owes_less(f, f.main, next)) {
     return;
   }
   ask_main(log, f, *link, now, out);
@@ -215,7 +221,8 @@ void Copies::plan_main(Log& log, Fetch& f, Now now, Actions& out) {
 
 void Copies::ask_main(Log& log, Fetch& f, Link& link, Now now, Actions& out) {
   f.changed.reset();
-  const bool eased = f.main && f.main->standing && !f.need.standing;
+  const bool standing = stands(f, link.peer().node_id);
+  const bool eased = f.main && f.main->standing && !standing;
   if (!f.main || f.main->session != link.id()) f.steady_since = now.steady;
   if (f.main && f.main->session != link.id()) stop(f, f.main, out);
   if (f.main) requests_.erase({f.main->session, f.main->number});
@@ -223,7 +230,7 @@ void Copies::ask_main(Log& log, Fetch& f, Link& link, Now now, Actions& out) {
   request.kind = WantKind::Main;
   request.all = asks_all(log, f);
   if (!request.all) request.filters = f.need.filters;
-  request.standing = f.need.standing;
+  request.standing = standing;
   request.from = f.begun ? Begin{Begin::At::Seq, f.taken + 1, {}} : f.need.lowest();
   request.heard = now.steady;
   f.main.emplace();
@@ -408,7 +415,7 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   request.kind = WantKind::Backfill;
   request.all = f.lack->all;
   request.filters = f.lack->filters;
-  request.standing = f.need.standing;
+  request.standing = stands(f, link->peer().node_id);
   request.from = f.lack->from;
   request.to = f.lack->to;
   request.heard = now.steady;

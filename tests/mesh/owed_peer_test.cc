@@ -16,12 +16,12 @@ const LogId kLog{"origin", "1-x", "events"};
 // A node that has 1..74 of a log, and holds what follows for a peer.  Somebody else, who was
 // promised nothing, has it ask for more.
 struct Holder : OneNode {
-  Holder()
-      : OneNode({}, {{.no = 1, .id = kLog, .head = 74, .whole_from = 1}},
+  explicit Holder(MeshOptions with = {})
+      : OneNode(std::move(with), {{.no = 1, .id = kLog, .head = 74, .whole_from = 1}},
                 {.backfills = {}, .holds = {{"peer", kLog.stream, {}, {{1, 74}}}}, .facts = {}}) {}
 
-  // The way to the origin is over the peer, or there is a link to it.
-  void begin(bool over_peer) {
+  // The way to the origin is over the peer, or there is a link to it; the peer comes, or is away.
+  void begin(bool over_peer, bool peer_comes = true) {
     if (!over_peer) {
       origin = greet("origin");
       say(origin, wire::State{{}, {record_of_origin(kLog)}});
@@ -29,7 +29,7 @@ struct Holder : OneNode {
     other = greet("other");
     say(other, wire::Want{.number = 1, .log = kLog, .standing = true, .from = {.seq = 75}});
     live(7s);  // so that nothing is owed to it because it has just come
-    peer = greet("peer");
+    if (peer_comes) peer = greet("peer");
     if (over_peer) {
       say(peer, wire::State{{},
                             {record("peer", 1, {{"node", 1}, {"origin", 1}}),
@@ -120,6 +120,40 @@ TEST_CASE("what a peer stops to ask for is owed to it for a while") {
 
     CHECK(node.passes() == (wait > 6s));
   }
+}
+
+// It looks for another way, and who reads in passing goes on.
+TEST_CASE(
+    "what is held for a peer that is here is held for the node until the peer lets go of it") {
+  Holder node;
+  node.begin(false);
+  const wire::Want asks{.number = 1, .log = kLog, .standing = true, .from = {.seq = 75}};
+  node.say(node.other, wire::Release{kLog.stream, {}});
+  node.say(node.other, wire::Want{.number = 3, .log = kLog, .from = {.seq = 75}});
+  node.say(node.peer, asks);
+  node.live(7s);
+  REQUIRE(node.last_want(node.origin).standing);
+
+  node.say(node.peer, wire::Stop{asks.number});
+  node.live(7s);
+  CHECK(node.last_want(node.origin).standing);
+  CHECK(node.said<wire::Release>(node.origin).empty());
+  node.say(node.peer, wire::Release{kLog.stream, {kLog}});
+  node.live(1s);
+
+  CHECK_FALSE(node.last_want(node.origin).standing);
+  CHECK(node.said<wire::Release>(node.origin).size() == 1);
+}
+
+TEST_CASE("what a peer that is away may come back with is waited for, though all others are here") {
+  Holder node({.stuck_max = 10s});
+  node.begin(false, false);
+  node.tell_gap(node.origin);
+
+  node.live(60s);
+
+  CHECK_FALSE(node.passes());
+  CHECK(node.mesh->status().holes.size() == 1);
 }
 
 TEST_SUITE_END();

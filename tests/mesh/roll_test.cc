@@ -166,6 +166,10 @@ TEST_CASE("a hub that joins late waits for history while somebody who may have i
   world.crash(b);
   world.run_for(60s);
   CHECK(waits(hub).size() == 1);
+  for (const std::size_t node : {a, hub}) world.crash(node);
+  for (const std::size_t node : {a, hub}) world.start(node);
+  world.run_for(60s);
+  CHECK(waits(hub).size() == 1);
   world.start(b);
   world.run_for(60s);
 

@@ -58,9 +58,12 @@ void Copies::release_others(Log& log, Fetch& f, Now now, Actions& out) {
     const bool asked = peer == f.main->peer || (f.backfill && f.backfill->peer == peer) ||
                        (f.repair && f.repair->peer == peer);
     Link* const link = tables_.links.live(peer);
+    // What it has comes behind.
+    const TimePoint told = link == nullptr ? TimePoint() : link->live_since() + kHaveComes;
+    if (now.steady < told) again(log, told);
     const auto have = log.have.find(peer);
     const bool keeps = lacked != 0 && have != log.have.end() && says_it_has(have->second, lacked);
-    if (asked || link == nullptr || f.lack || keeps || needed) {
+    if (asked || link == nullptr || now.steady < told || f.lack || keeps || needed) {
       ++i;
       continue;
     }

@@ -63,6 +63,7 @@ Status Link::on_hello(const wire::LinkHello& hello, TimePoint now, Actions& out)
   }
   peer_ = hello;
   live_ = true;
+  live_since_ = now;
   greeting_took_ = now - began_;
   heard_at_ = now;
   pace_.on_window(hello.window_bytes);

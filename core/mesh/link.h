@@ -53,6 +53,7 @@ class Link {
   const SessionInfo& info() const { return info_; }
   SessionId id() const { return info_.id; }
   bool live() const { return live_; }
+  TimePoint live_since() const { return live_since_; }
   const wire::LinkHello& peer() const { return peer_; }
   Pace& pace() { return pace_; }
   const Pace& pace() const { return pace_; }
@@ -91,6 +92,7 @@ class Link {
   bool greeted_ = false;  // our HELLO is out
   bool stuck_ = false;
   TimePoint began_;
+  TimePoint live_since_{};
   Duration greeting_took_{};
   TimePoint heard_at_;
   TimePoint spoke_at_;

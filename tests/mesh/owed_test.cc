@@ -287,6 +287,21 @@ TEST_CASE("a holder is let go of when the new upstream has lasted") {
   CHECK(node.said<wire::Release>(old).size() == 1);
 }
 
+TEST_CASE("a holder that has just come back is not let go of before it has said what it has") {
+  Carrier node;
+  SessionId old = node.greet("old");
+  node.say(old, wire::Held{"events", {{kLog, 0}}});
+  node.say(node.origin, wire::Upto{wants(node, node.origin).at(0).number, 0, 0});
+  node.mesh->on_session_down(old, {Errc::Unreachable, "cut"}, node.now, node.out);
+  node.live(10s);
+  old = node.greet("old");
+
+  node.live(4s);
+  CHECK(node.said<wire::Release>(old).empty());
+  node.live(2s);
+  CHECK(node.said<wire::Release>(old).size() == 1);
+}
+
 TEST_CASE("who holds the stream is asked for what the upstream, waiting itself, does not send") {
   Carrier node;
   const SessionId keeper = node.greet("keeper");

@@ -30,8 +30,10 @@ namespace marram::mesh {
 struct Served {
   wire::Want want;
   SessionId session = 0;
-  std::uint32_t log = 0;  // index
-  bool located = false;   // where it begins is known
+  std::uint32_t log = 0;     // index
+  bool located = false;      // where it begins is known
+  bool sure = false;         // of a time: nothing of it lies below the copy
+  std::uint64_t looked = 0;  // where the copy began when it was looked for
   bool answered = false;
   bool blocked = false;     // until something of the log changes
   bool follows = false;     // it has acknowledged something: who reads there has a right to go on

@@ -135,9 +135,10 @@ Serving::Step Serving::locate(const Log& log, Session& session, Served& want, Ac
     want.begin = want.sent + 1;
     return Step::Sent;
   }
-  const bool known = log.own || log.record->whole_from <= 1 ||
-                     (log.whole_since && *log.whole_since <= want.want.from.time);
-  if (!known) return Step::Idle;
+  const std::uint64_t whole = log.record->whole_from;
+  want.sure = log.own || whole <= 1 || (log.whole_since && *log.whole_since <= want.want.from.time);
+  if (!want.sure && want.looked == whole) return Step::Idle;
+  want.looked = whole;
   want.asked = next_token_++;
   questions_[want.asked] = {want.session, want.want.number};
   ++session.reads;
@@ -156,9 +157,14 @@ bool Serving::on_time_found(Token token, const Result<std::uint64_t>& seq, TimeP
   --session.reads;
   want.told_at = now;
   if (!seq) {
+    want.looked = 0;
     upto_due_[{id, number}] = now + options_.upto_every;
     return true;
   }
+  const Log* const log = logs_.at(want.log);
+  // Where the copy begins with what is older, nothing of that time lies below it.
+  if (!want.sure && (log == nullptr || !log->whole() || *seq <= log->record->whole_from))
+    return true;
   want.located = true;
   std::uint64_t before = std::max<std::uint64_t>(*seq, 1) - 1;
   if (want.want.kind == WantKind::Backfill) before = std::min(before, want.want.to);

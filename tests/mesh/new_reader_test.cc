@@ -106,6 +106,32 @@ TEST_CASE("a new reader waits half a minute for what others may still have") {
   CHECK(node.begins_after() == 20);
 }
 
+// The first event of the copy is at 2.
+TEST_CASE("what a peer asks for from a time on is answered by a copy that begins before that") {
+  const auto answer = [](std::uint64_t found) {
+    OneNode node({}, {{.no = 1, .id = kLog, .first = 2, .head = 9, .whole_from = 2}});
+    const SessionId peer = node.greet("peer");
+    const wire::Begin since{wire::Begin::At::Time, 0, node.now.wall - 1h};
+    node.say(
+        peer,
+        wire::Want{
+            .number = 1, .log = kLog, .kind = wire::WantKind::Backfill, .from = since, .to = 6});
+    std::vector<Token> looked;
+    for (const Action& action : node.out) {
+      if (const auto* const find = std::get_if<FindSeq>(&action)) looked.push_back(find->token);
+    }
+    REQUIRE(looked.size() == 1);
+    node.mesh->on_time_found(looked[0], found, node.now, node.out);
+    node.tick();
+    return node.said<wire::Upto>(peer);
+  };
+
+  const auto nothing = answer(8);
+  REQUIRE(nothing.size() == 1);
+  CHECK(nothing[0].after == 6);
+  CHECK(answer(2).empty());
+}
+
 TEST_SUITE_END();
 
 }  // namespace

@@ -110,11 +110,11 @@ struct Pin {
   std::uint64_t upto = 0;
 };
 
-// Numbers that the mesh must find again.
+// What the mesh must find again.
 struct MeshFacts {
   std::uint64_t map_number = 0;  // of the last map record flooded
   std::uint64_t runs = 0;        // start number of the newest epoch of this node known anywhere
-  // Other nodes, and on which day since 1970 each could be reached last.
+  // Other nodes, and on which day since 1970 each could be reached last; -1: it was revoked.
   std::map<std::string, std::int64_t> nodes;
   bool operator==(const MeshFacts&) const = default;
 };

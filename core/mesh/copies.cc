@@ -132,8 +132,9 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
     if (!f.gap_hold || (f.repair && !f.repair->below)) plan_backfill(log, f, now, out);
     check_repair(log, f, now, out);
     check_backfill(log, f, now, out);
-    check_waits(log, f, out);
-    note_stuck(log, f, now.steady, out);
+    check_waits(log, f, now.steady, out);
+    for (const bool below : {false, true}) note_stuck(log, f, below, now.steady);
+    end_silent_repair(log, f, now.steady, out);
     if (has_all(log, f)) {
       release_all(log, f, now, out);
     } else {

@@ -40,7 +40,7 @@ class Copies {
     Duration hold_away_max = std::chrono::hours(24 * 30);
     Duration release_after = std::chrono::seconds(30);  // what is kept and not wanted
     Duration lost_after = std::chrono::seconds(5);
-    Duration stuck_max = std::chrono::hours(1);
+    Duration stuck_max = std::chrono::hours(24);
     Duration retry = std::chrono::seconds(1);  // after a write that failed
   };
   // What Mesh shares among its parts; outlives the object.
@@ -210,17 +210,20 @@ class Copies {
                  TimePoint now);
   bool keeps_waiting(const Log& log, Fetch& f, const Missing& missing, const Link* link,
                      TimePoint now);
-  void note_stuck(const Log& log, Fetch& f, TimePoint now, Actions& out);
+  void note_stuck(const Log& log, Fetch& f, bool below, TimePoint now);
+  // A repair that has brought nothing in all that time.
+  void end_silent_repair(Log& log, Fetch& f, TimePoint now, Actions& out);
   // From then on nobody is waited for any more, as far as is known.
   std::optional<TimePoint> stuck_until(const Fetch& f, bool below) const;
   bool is_dead_end(const Fetch& f, bool below, const Gap& gap, TimePoint now) const;
-  void ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, Actions& out);
-  void ask_who_has(Log& log, Fetch& f, Actions& out);
+  void ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, TimePoint now,
+                  Actions& out);
+  void ask_who_has(Log& log, Fetch& f, TimePoint now, Actions& out);
   Link* who_has(const Log& log, const Fetch& f, const Request& asked, std::uint64_t position);
   Link* source_below(Log& log, const Fetch& f, std::uint64_t position, TimePoint now);
   void check_repair(Log& log, Fetch& f, Now now, Actions& out);
   void claim_next(Log& log, Fetch& f, TimePoint now, Actions& out);
-  void check_waits(Log& log, Fetch& f, Actions& out);
+  void check_waits(Log& log, Fetch& f, TimePoint now, Actions& out);
   void check_backfill(Log& log, Fetch& f, Now now, Actions& out);
   void wait_in_hole(Log& log, Fetch& f, const Missing& missing, Now now, Actions& out);
   void record_lost(Log& log, Fetch& f, const Missing& missing, Actions& out);

@@ -89,7 +89,7 @@ bool Copies::keeps_waiting(const Log& log, Fetch& f, const Missing& missing, con
   const TimePoint most = waits->since + options_.hold_away_max;
   const TimePoint due = std::min(most, stuck_until(f, missing.below).value_or(most));
   if (link != nullptr && (!same || waits->again || now >= due)) return false;
-  again(log, std::min(waits->retry, due));
+  again(log, now < due ? std::min(waits->retry, due) : waits->retry);
   return true;
 }
 
@@ -99,42 +99,47 @@ std::optional<TimePoint> Copies::stuck_until(const Fetch& f, bool below) const {
   return std::max(stuck->since, *all_here_) + options_.stuck_max;
 }
 
-// Everybody who may keep it, for whomever, has been here for long: nobody has it.
+// Everybody who may keep it, for whomever, has been here for long, as far as is known.
 bool Copies::is_dead_end(const Fetch& f, bool below, const Gap& gap, TimePoint now) const {
   const auto until = stuck_until(f, below);
   const auto& stuck = below ? f.low_stuck : f.stuck;
-  return until && now >= *until && gap.from <= stuck->at && gap.reason == kRetention;
+  return until && now >= *until && gap.from <= stuck->at && gap.to <= stuck->to;
+}
+
+void Copies::note_stuck(const Log& log, Fetch& f, bool below, TimePoint now) {
+  auto& stuck = below ? f.low_stuck : f.stuck;
+  if (below ? !f.lack : !f.begun) return stuck.reset();
+  const auto& waits = below ? f.low_waits : f.waits;
+  const bool asks = f.gap_hold && f.repair && f.repair->below == below;
+  const std::uint64_t at = below ? f.lack->from.seq : f.taken + 1;
+  const std::uint64_t to = std::max(waits ? waits->to : 0, asks ? f.asked[f.repair->peer] : 0);
+  // Its origin may have trimmed more meanwhile.
+  if (stuck && (stuck->at != at || stuck->to < to)) stuck.reset();
+  if (!stuck && to >= at) stuck = Fetch::Stuck{at, to, now};
+  const auto until = stuck_until(f, below);
+  if (until && now < *until) again(log, *until);
 }
 
 // Nodes that wait for each other hear nothing that would end it.
-void Copies::note_stuck(const Log& log, Fetch& f, TimePoint now, Actions& out) {
-  for (const bool below : {false, true}) {
-    auto& stuck = below ? f.low_stuck : f.stuck;
-    if (below ? !f.lack : !f.begun) {
-      stuck.reset();
-      continue;
-    }
-    const std::uint64_t at = below ? f.lack->from.seq : f.taken + 1;
-    if (stuck && stuck->at != at) stuck.reset();
-    const bool asks = f.gap_hold && f.repair && f.repair->below == below;
-    if (!stuck && (asks || (below ? f.low_waits : f.waits))) stuck = Fetch::Stuck{at, now};
-    const auto until = stuck_until(f, below);
-    if (!until) continue;
-    if (now < *until) {
-      again(log, *until);
-      continue;
-    }
-    const bool silent = asks && !f.repair->answered;
-    if (!silent) continue;
-    stop(f, f.repair, out);
-    again(log, now);
-  }
+void Copies::end_silent_repair(Log& log, Fetch& f, TimePoint now, Actions& out) {
+  if (!f.gap_hold || !f.repair || f.repair->answered) return;
+  const auto until = stuck_until(f, f.repair->below);
+  if (!until) return;
+  const auto have = log.have.find(f.repair->peer);
+  const std::uint64_t next = f.repair->below ? f.repair->taken + 1 : f.taken + 1;
+  if (have != log.have.end() && says_it_has(have->second, next)) return;  // its turn will come
+  const TimePoint due = std::max(*until, f.repair->heard + options_.stuck_max);
+  if (now < due) return again(log, due);
+  stop(f, f.repair, out);
+  again(log, TimePoint());
 }
 
-void Copies::ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, Actions& out) {
+void Copies::ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, TimePoint now,
+                        Actions& out) {
   stop(f, f.repair, out);
   Request request;
   request.kind = WantKind::Repair;
+  request.heard = now;
   request.below = missing.below;
   if (missing.below) {
     request.all = f.lack->all;
@@ -191,7 +196,7 @@ void Copies::on_stop(Link& link, const wire::Stop& stop, Now now) {
 }
 
 // Whoever was asked may have to ask others first; a neighbour that has it need not.
-void Copies::ask_who_has(Log& log, Fetch& f, Actions& out) {
+void Copies::ask_who_has(Log& log, Fetch& f, TimePoint now, Actions& out) {
   const bool below = f.repair->below;
   const std::uint64_t next = below ? f.repair->taken + 1 : f.taken + 1;
   const std::uint64_t to = f.asked[f.repair->peer];
@@ -204,7 +209,7 @@ void Copies::ask_who_has(Log& log, Fetch& f, Actions& out) {
     if (!says_it_has(have, next)) continue;
     const auto asked = f.asked.find(peer);
     if (asked != f.asked.end() && asked->second >= to) continue;
-    return ask_repair(log, f, *link, {.below = below, .from = next, .to = to}, out);
+    return ask_repair(log, f, *link, {.below = below, .from = next, .to = to}, now, out);
   }
 }
 
@@ -245,7 +250,7 @@ Link* Copies::source_below(Log& log, const Fetch& f, std::uint64_t position, Tim
 // The upstream says nothing at all: it may wait itself.  A neighbour has more, or may have what was
 // promised.
 void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
-  if (f.repair && f.gap_hold && !f.repair->answered) return ask_who_has(log, f, out);
+  if (f.repair && f.gap_hold && !f.repair->answered) return ask_who_has(log, f, now.steady, out);
   if (!f.main || f.repair) return;
   Link* const upstream = tables_.links.find(f.main->session);
   const Begin next = f.begun ? Begin{Begin::At::Seq, f.taken + 1, {}} : f.main->from;
@@ -266,11 +271,11 @@ void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
                std::max(*f.ahead, f.main->heard) + kStands + trips);
   if (now.steady < due) return again(log, due);
   f.ahead.reset();
-  ask_repair(log, f, *better, {.from = position, .claims = claims}, out);
+  ask_repair(log, f, *better, {.from = position, .claims = claims}, now.steady, out);
 }
 
 // Somebody who was not asked may be asked now: another peer needs it too.
-void Copies::check_waits(Log& log, Fetch& f, Actions& out) {
+void Copies::check_waits(Log& log, Fetch& f, TimePoint now, Actions& out) {
   if (f.repair) return;
   for (const bool below : {false, true}) {
     const auto& waits = below ? f.low_waits : f.waits;
@@ -282,7 +287,8 @@ void Copies::check_waits(Log& log, Fetch& f, Actions& out) {
     Request told;
     if (told_by != nullptr) told.peer = told_by->peer().node_id;
     Link* const other = other_source(log, f, told, {0, next, waits->to, {}}, true);
-    if (other != nullptr) return ask_repair(log, f, *other, {.below = below, .to = waits->to}, out);
+    if (other != nullptr)
+      return ask_repair(log, f, *other, {.below = below, .to = waits->to}, now, out);
   }
 }
 
@@ -298,7 +304,8 @@ void Copies::claim_next(Log& log, Fetch& f, TimePoint now, Actions& out) {
   const TimePoint due = f.no_way->since + options_.repair_after;  // maps change in steps
   if (now < due) return again(log, due);
   Link* const holder = other_source(log, f, {}, {0, next, next, {}}, true);
-  if (holder != nullptr) return ask_repair(log, f, *holder, {.from = next, .claims = true}, out);
+  if (holder != nullptr)
+    return ask_repair(log, f, *holder, {.from = next, .claims = true}, now, out);
   const TimePoint anew = f.no_way->since + f.no_way->pause;
   if (now < anew) return again(log, anew);
   f.asked.clear();
@@ -318,7 +325,7 @@ void Copies::check_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   const TimePoint due = f.backfill->heard + std::max(options_.repair_after, two_trips(*upstream));
   if (now.steady < due) return again(log, due);
   stop(f, f.backfill, out);
-  ask_repair(log, f, *holder, {.below = true, .from = next, .to = next}, out);
+  ask_repair(log, f, *holder, {.below = true, .from = next, .to = next}, now.steady, out);
 }
 
 // Nobody who can be reached has what is needed next.

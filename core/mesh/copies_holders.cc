@@ -82,15 +82,21 @@ bool Copies::has_all(const Log& log, const Fetch& f) const {
 // or are about to ask it again: that is waited for, but not for ever.
 void Copies::release_all(Log& log, Fetch& f, Now now, Actions& out) {
   if (!f.unwanted) f.unwanted = now.steady;
-  // What there is of a log that is wanted may not have been announced yet.
   const bool wanted = f.need.wanted && !log.forked;
-  const TimePoint sure = *f.unwanted + (wanted ? kHaveComes : Duration(0));
-  const TimePoint due = *f.unwanted + options_.release_after;
-  if (now.steady < due && !f.holders.empty()) again(log, now.steady < sure ? sure : due);
-  if (now.steady < sure) return;
   for (auto i = f.holders.begin(); i != f.holders.end();) {
     Link* const link = tables_.links.live(i->first);
-    if (link == nullptr || (now.steady < due && f.need.kept_but_for(i->first))) {
+    if (link == nullptr) {
+      ++i;
+      continue;
+    }
+    // What has just come back may have what nobody could ask for, and has not announced it yet.
+    const TimePoint since = std::max(*f.unwanted, link->live_since());
+    const bool kept = f.need.kept_but_for(i->first);
+    const TimePoint due = kept     ? since + options_.release_after
+                          : wanted ? since + kHaveComes
+                                   : *f.unwanted;
+    if (now.steady < due) {
+      again(log, due);
       ++i;
       continue;
     }

@@ -190,17 +190,19 @@ Copies::Passed Copies::pass_gaps(Found found, std::vector<Gap>& gaps, std::uint6
                                  TimePoint now) {
   auto& [log, f, request] = found;
   if (request->kind == WantKind::Repair) return {.upto = upto};
-  auto& waits = request->kind == WantKind::Backfill ? f->low_waits : f->waits;
+  const bool below = request->kind == WantKind::Backfill;
+  auto& waits = below ? f->low_waits : f->waits;
   for (Gap& gap : gaps) {
     if (is_history(gap) && !request->promised(gap)) f->unpromised.add(gap);
-    if (is_dead_end(*f, request->kind == WantKind::Backfill, gap, now)) continue;
     const bool owed = is_owed(*f, *request, gap);
     Link* const other = other_source(*log, *f, *request, gap, owed);
     if (other != nullptr) return {.upto = gap.from - 1, .other = other, .gap_to = gap.to};
-    if (owed && must_wait(waits, *request, gap, now)) {
+    const bool dead_end = owed && is_dead_end(*f, below, gap, now);
+    if (owed && !dead_end && must_wait(waits, *request, gap, now)) {
       return {.upto = gap.from - 1, .waits = true, .gap_to = gap.to};
     }
-    if (waits && waits->to == gap.to) gap.reason = "lost";  // waited for long enough
+    // It was waited for long enough.
+    if (dead_end || (waits && waits->to == gap.to)) gap.reason = "lost";
   }
   return {.upto = upto};
 }
@@ -257,7 +259,7 @@ void Copies::take_main(Link& link, Found found, Answer answer, TimePoint now, Ac
   if (passed.other != nullptr) {
     f->gap_told_by = link.id();
     stop(*f, f->main, out);
-    ask_repair(*log, *f, *passed.other, {.below = false, .to = passed.gap_to}, out);
+    ask_repair(*log, *f, *passed.other, {.below = false, .to = passed.gap_to}, now, out);
   } else if (passed.waits) {
     stop(*f, f->main, out);
     again(*log, TimePoint());
@@ -324,7 +326,7 @@ void Copies::take_below(Link& link, Found found, Answer answer, TimePoint now, A
   stop(*f, f->backfill, out);
   f->gap_told_by = link.id();
   if (passed.waits) return again(*log, TimePoint());
-  ask_repair(*log, *f, *passed.other, {.below = true, .to = passed.gap_to}, out);
+  ask_repair(*log, *f, *passed.other, {.below = true, .to = passed.gap_to}, now, out);
 }
 
 void Copies::finish_below(Fetch& f, CopyWrite& write, Actions& out) {

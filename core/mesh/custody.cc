@@ -431,8 +431,13 @@ std::set<std::uint32_t> Custody::flush(Now now, const Sight& sight, Actions& out
 }
 
 bool Custody::all_of_peers(const std::function<bool(const std::string& peer)>& is_so) const {
-  return std::all_of(holds_.begin(), holds_.end(),
-                     [&](const auto& item) { return is_so(item.first.first); });
+  return std::all_of(holds_.begin(), holds_.end(), [&](const auto& item) {
+    const auto& acked = item.second.acked;
+    const bool released = std::all_of(acked.begin(), acked.end(), [](const auto& log) {
+      return log.second == HoldRecord::kReleased;
+    });
+    return released || is_so(item.first.first);
+  });
 }
 
 std::set<std::string> Custody::owed(const std::function<std::uint64_t(const Log&)>& end) const {

@@ -105,6 +105,7 @@ struct Fetch {
   // It does not get on: others are asked for what was told as a gap, or waited for.
   struct Stuck {
     std::uint64_t at = 0;
+    std::uint64_t to = 0;
     TimePoint since{};
   };
   std::optional<Stuck> stuck;

@@ -101,7 +101,8 @@ Map::Taken Map::take(wire::MapRecord record, TimePoint now) {
   // Of a node that had no record a link may have counted, one-sidedly.
   const bool links = is_new || !same_links(held.record, record);
   if (links) computed_ = false;
-  if (links || !same_logs(held.record, record)) ++version_;
+  const bool misses = held.record.misses != record.misses;
+  if (links || misses || !same_logs(held.record, record)) ++version_;
   std::vector<std::uint32_t> open = in_order(record.open);
   held = {std::move(record), now, bytes, std::move(open)};
   return Taken::New;

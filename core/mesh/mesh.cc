@@ -230,10 +230,10 @@ void Mesh::revoke(const std::string& node_id, Now now, Actions& out) {
     out.push_back(HangUp{id, why});
   }
   body_->custody.forget_peer(node_id);
-  if (body_->roll.forget(node_id)) {
-    body_->facts.nodes = body_->roll.days();
-    body_->facts_changed = true;
-  }
+  body_->roll.forget(node_id, now.steady);
+  body_->facts.nodes = body_->roll.days();
+  body_->facts_changed = true;
+  body_->roll_version = 0;
   body_->membership.forget(node_id);
   body_->beacons.forget(node_id);
 }

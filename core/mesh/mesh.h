@@ -53,7 +53,7 @@ struct MeshOptions {
   Duration hold_away_max = std::chrono::hours(24 * 30);    // of a hold, and of a hole that waits
   Duration lost_after = std::chrono::seconds(5);           // in a closed log, said by its origin
   // Of a wait for what an origin has trimmed, while every node that is known can be reached.
-  Duration stuck_max = std::chrono::hours(1);
+  Duration stuck_max = std::chrono::hours(24);
   std::uint64_t window_bytes = 4 << 20;  // a peer may send before CREDIT
   std::size_t sessions_max = 4096;
   std::size_t nodes_max = 16'384;  // in the map

@@ -132,6 +132,8 @@ struct Mesh::Body {
   std::map<std::uint32_t, TimePoint> marked;  // logs to be planned, when
   std::uint64_t planned_version = 0;          // of the map
   TimePoint plan_at{};                        // not all of them before
+  std::uint64_t roll_version = 0;             // of the map, when the roll was called
+  TimePoint roll_at{};                        // not before
   std::map<SessionId, Probe> probes;
   std::set<SessionId> given_up;     // by the peer, as its record says
   std::set<SessionId> heard_state;  // their first STATE is in
@@ -160,6 +162,7 @@ struct Mesh::Body {
   bool epoch_due = false;  // it waits for that
   bool logs_full = false;  // one was passed over
   TimePoint peers_at{};
+  std::map<std::string, TimePoint> passed_on;  // questions for nodes; not again before
   TimePoint last_tick{};
   std::uint64_t refused = 0;
   std::uint64_t runs_stored = 0;  // start number of the newest run that the store knows

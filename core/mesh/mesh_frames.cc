@@ -10,6 +10,7 @@ namespace marram::mesh {
 
 namespace {
 
+constexpr Duration kPassedOn = std::chrono::seconds(1);
 constexpr std::size_t kProbeBytesMax = 8 << 20;
 
 template <class... Functions>
@@ -174,7 +175,9 @@ Status Mesh::Body::on(Link& link, wire::Peers& peers, Now now, Actions& out) {
       known.peers.push_back(std::move(*record));
       continue;
     }
-    // Who is nearer to it knows; who asks will ask again.
+    // Who is nearer to it knows; who asks will ask again.  While maps differ it may come round.
+    std::erase_if(passed_on, [&](const auto& item) { return now.steady >= item.second; });
+    if (!passed_on.emplace(peer.node_id, now.steady + kPassedOn).second) continue;
     const Map::Route* const route = map.route(peer.node_id);
     const Link* const next = route == nullptr ? nullptr : links.live(route->next);
     if (next != nullptr && next != &link)

@@ -11,6 +11,7 @@ namespace {
 constexpr Duration kSweepEvery = std::chrono::minutes(1);
 constexpr Duration kPeersEvery = std::chrono::seconds(1);
 constexpr Duration kPlanEvery = std::chrono::milliseconds(25);
+constexpr Duration kRollEvery = std::chrono::seconds(1);
 constexpr Duration kOwedEvery = std::chrono::seconds(1);
 constexpr Duration kEpochEvery = std::chrono::minutes(1);
 
@@ -131,20 +132,27 @@ void Mesh::Body::mark_all(TimePoint at) {
 }
 
 void Mesh::Body::call_roll(Now now) {
-  const bool held_here =
+  if (now.steady < roll_at) return;
+  roll_version = map.version();
+  roll_at = now.steady + kRollEvery;
+  const auto before = roll.complete_since();
+  const bool missed = roll.misses();
+  const bool held_for_here =
       custody.all_of_peers([&](const std::string& peer) { return map.reachable(peer); });
-  if (roll.look(map, held_here, now)) {
+  if (roll.look(map, held_for_here, now)) {
     facts.nodes = roll.days();
     facts_changed = true;
   }
+  if (roll.misses() != missed) own_news();
+  if (roll.complete_since() == before) return;
   copies.set_all_here(roll.complete_since());
+  mark_all(now.steady);
 }
 
 void Mesh::Body::plan_all(Now now, Actions& out) {
   // Of a crowd of records all logs hear at once.
   if (planned_version != map.version() && now.steady >= plan_at) {
     planned_version = map.version();
-    call_roll(now);
     plan_at = now.steady + kPlanEvery;
     mark_all(now.steady);
   }
@@ -211,7 +219,7 @@ void Mesh::Body::sweep(Now now, Actions& out) {
   if (now.steady < sweep_at) return;
   sweep_at = now.steady + std::min(kSweepEvery, options.hold_away_max);
   map.on_tick(now.steady);
-  call_roll(now);
+  roll_version = 0;
   for (const auto& [id, held] : map.all()) {
     if (map.reachable(id)) membership.on_alive(id, now.steady);
   }
@@ -287,6 +295,7 @@ void Mesh::Body::tick(Now now, Actions& out) {
         {},
         fmt::format("mesh: {} logs are known, the limit: another is passed over", logs.size())});
   }
+  if (roll_version != map.version()) call_roll(now);
   // Twice: what a log's plan shows may change what this node tells of it, and back.
   for (int round = 0; round < 2; ++round) {
     plan_all(now, out);
@@ -331,6 +340,7 @@ std::optional<TimePoint> Mesh::Body::wake_at() const {
   by(custody.wake_at());
   for (const auto& [index, time] : marked) by(time);
   if (planned_version != map.version()) by(plan_at);
+  if (roll_version != map.version()) by(roll_at);
   if (own_changed && !links.peers().empty()) {
     by(std::max(published_at + std::chrono::seconds(1), own_at));
   }

@@ -29,7 +29,8 @@ wire::OpenLog open_log(const Log& log, std::size_t& topics_left) {
 }
 
 bool same(const wire::MapRecord& a, const wire::MapRecord& b) {
-  return a.clock_suspect == b.clock_suspect && same_links(a, b) && same_logs(a, b);
+  return a.clock_suspect == b.clock_suspect && a.misses == b.misses && same_links(a, b) &&
+         same_logs(a, b);
 }
 
 }  // namespace
@@ -40,6 +41,7 @@ wire::MapRecord Mesh::Body::own_record() {
   own.instance = options.instance;
   own.name = options.name;
   own.clock_suspect = options.clock_suspect;
+  own.misses = roll.misses();
   std::size_t left = kRecordBytes;
   std::size_t topics_left = kTopicsBytes;
   const auto add = [&left](auto& list, auto entry, std::size_t most) {

@@ -6,50 +6,69 @@ namespace marram::mesh {
 
 namespace {
 
+constexpr std::int64_t kForgotten = -1;
+// What was stored with an earlier day was stored by a clock that had not been set.
+constexpr std::int64_t kDayLeast =
+    std::chrono::sys_days(std::chrono::year(2024) / 1 / 1).time_since_epoch().count();
+constexpr Duration kComeBack = std::chrono::hours(24);
+
 std::int64_t day_of(WallTime time) {
   return std::chrono::floor<std::chrono::days>(time).time_since_epoch().count();
 }
 
 }  // namespace
 
-// By a clock that is not to be believed nobody has been away.
-void Roll::load(const std::map<std::string, std::int64_t>& days, Now now) {
+// A node that was off itself leaves the others the time to come back.
+void Roll::load(const std::map<std::string, std::int64_t>& stored, Now now) {
   const std::int64_t today = day_of(now.wall);
-  for (const auto& [id, day] : days) {
-    const bool known = !options_.clock_suspect && day <= today;
+  const Duration least = std::min(kComeBack, options_.expire / 4);
+  for (const auto& [id, day] : stored) {
+    const bool known = !options_.clock_suspect && day >= kDayLeast && day <= today;
     const Duration away = known ? Duration(std::chrono::days(today - day)) : Duration(0);
-    if (away < options_.expire) nodes_[id] = {day, now.steady + (options_.expire - away)};
+    const Duration left = day == kForgotten ? Duration(0) : std::max(options_.expire - away, least);
+    if (away < 2 * options_.expire) nodes_[id] = {day, now.steady + left};
   }
 }
 
-bool Roll::look(Map& map, bool others_here, Now now) {
+bool Roll::look(Map& map, bool held_for_here, Now now) {
   bool changed = false;
+  bool all = held_for_here;
+  bool anybody_new = false;
   const std::int64_t today = day_of(now.wall);
   for (const auto& [id, held] : map.all()) {
     if (id == options_.node_id) continue;
-    const bool reachable = map.reachable(id);
-    if (reachable) forgotten_.erase(id);
+    const bool here = map.reachable(id);
+    const bool is_new = !nodes_.contains(id);
+    if (is_new && nodes_.size() >= options_.nodes_max) all = false;
     // One that others know of, and cannot reach either, counts from now on.
-    const bool is_new = !nodes_.contains(id) && !forgotten_.contains(id);
-    if (is_new ? nodes_.size() >= options_.nodes_max : !reachable) continue;
+    if (is_new ? nodes_.size() >= options_.nodes_max : !here) continue;
     Node& node = nodes_[id];
-    changed = changed || node.day != today;
+    changed = changed || is_new || node.day != today;
+    anybody_new = anybody_new || is_new;
     node = {today, now.steady + options_.expire};
+    if (here && held.record.misses) all = false;
   }
-  const auto is_over = [&](const Node& node) { return now.steady >= node.until; };
-  // While others tell of it, it does not begin to count again.
+  // Who is over is remembered for as long again, so that he does not count anew because others
+  // tell of him.
   const auto gone = std::erase_if(nodes_, [&](const auto& item) {
-    return is_over(item.second) && map.find(item.first) == nullptr;
+    return now.steady >= item.second.until + options_.expire && map.find(item.first) == nullptr;
   });
-  const bool all = others_here && std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& item) {
-                     return is_over(item.second) || map.reachable(item.first);
-                   });
+  misses_ = false;
+  for (const auto& [id, node] : nodes_) {
+    if (now.steady >= node.until || map.reachable(id)) continue;
+    all = false;
+    misses_ = misses_ || map.find(id) == nullptr;
+  }
   if (!all) {
     complete_since_.reset();
-  } else if (!complete_since_) {
+  } else if (!complete_since_ || anybody_new) {
     complete_since_ = now.steady;
   }
   return changed || gone != 0;
+}
+
+void Roll::forget(const std::string& node_id, TimePoint now) {
+  nodes_[node_id] = {kForgotten, now};
 }
 
 std::map<std::string, std::int64_t> Roll::days() const {

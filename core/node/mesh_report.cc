@@ -71,7 +71,8 @@ json node_json(const wire::MapRecord& record) {
           {"neighbours", std::move(neighbours)},
           {"open", std::move(open)},
           {"copies", record.copies.size()},
-          {"clock_suspect", record.clock_suspect}};
+          {"clock_suspect", record.clock_suspect},
+          {"misses", record.misses}};
 }
 
 json map_json(const std::vector<wire::MapRecord>& records) {

@@ -154,6 +154,7 @@ MapRecord read_record(Reader& in) {
       read_entries<Neighbour>(in, {"neighbours", kNeighboursMax, 2}, read_neighbour);
   record.open = read_entries<OpenLog>(in, {"open logs", kOpenLogsMax, 5}, read_open_log);
   record.copies = read_entries<CopyNote>(in, {"copies", kCopiesMax, 5}, read_copy);
+  record.misses = in.flag("misses");
   return record;
 }
 
@@ -166,7 +167,7 @@ KnownRecord read_known(Reader& in) {
 State read_state(Reader& in) {
   State state;
   state.known = read_entries<KnownRecord>(in, {"known", kKnownPerFrameMax, 2}, read_known);
-  state.records = read_entries<MapRecord>(in, {"records", kRecordsPerFrameMax, 8}, read_record);
+  state.records = read_entries<MapRecord>(in, {"records", kRecordsPerFrameMax, 9}, read_record);
   return state;
 }
 

@@ -59,7 +59,7 @@ std::string encode(const Peers& peers) {
 }
 
 void write_record(Writer& out, const MapRecord& record) {
-  out.array(8).text(record.node_id).number(record.number).text(record.instance);
+  out.array(9).text(record.node_id).number(record.number).text(record.instance);
   out.text(record.name).flag(record.clock_suspect).array(record.neighbours.size());
   for (const Neighbour& neighbour : record.neighbours) {
     out.array(2).text(neighbour.node_id).number(neighbour.cost);
@@ -76,6 +76,7 @@ void write_record(Writer& out, const MapRecord& record) {
     write_log(out, copy.log);
     out.number(copy.first).number(copy.upto);
   }
+  out.flag(record.misses);
 }
 
 std::string encode(const State& state) {

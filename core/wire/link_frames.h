@@ -115,6 +115,7 @@ struct MapRecord {
   std::vector<Neighbour> neighbours;
   std::vector<OpenLog> open;
   std::vector<CopyNote> copies;
+  bool misses = false;  // it knew a node, before it was started, that no record tells of
 };
 struct KnownRecord {
   std::string node_id;

@@ -145,6 +145,28 @@ TEST_CASE(
   CHECK(node.said<wire::Release>(node.origin).size() == 1);
 }
 
+// The peer was here all the time, and nobody could be asked.
+TEST_CASE("who comes back with what a peer may ask for is not let go of at once") {
+  Holder node;
+  node.peer = node.greet("peer");
+  node.live(7s);
+  SessionId keeper = node.greet("keeper");
+  node.say(keeper, wire::Held{kLog.stream, {{kLog, 74}}});
+  node.mesh->on_session_down(keeper, {Errc::Unreachable, "cut"}, node.now, node.out);
+  node.live(60s);
+
+  keeper = node.greet("keeper");
+  const auto live = [&](Duration time) {
+    for (Duration passed{}; passed < time; passed += 1s) {
+      node.live(1s);
+      node.say(keeper, wire::Ping{});
+    }
+    return node.said<wire::Release>(keeper).size();
+  };
+  CHECK(live(28s) == 0);
+  CHECK(live(4s) == 1);
+}
+
 TEST_CASE("what a peer that is away may come back with is waited for, though all others are here") {
   Holder node({.stuck_max = 10s});
   node.begin(false, false);

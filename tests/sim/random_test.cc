@@ -41,7 +41,7 @@ class Schedule {
                 .latency_max = std::chrono::milliseconds(seed % 5 == 0 ? 200 : 20),
                 .commit_max = std::chrono::milliseconds(seed % 7 == 0 ? 100 : 10),
                 .retain = faults.retain,
-                .stuck_max = std::chrono::seconds(60),
+                .stuck_max = std::chrono::seconds(20),
                 .codec = seed % 10 == 0,
                 .bytes_per_second = seed % 9 == 0 ? 100'000U : 0U,
                 .trace = number_from("MARRAM_SIM_TRACE", 0) != 0}) {}

@@ -38,6 +38,7 @@ inline wire::MapRecord sample_record() {
   record.neighbours = {{kNodeB, 10}};
   record.open = {{"17-9f3ac1", "alarms", {"plant/+/alarm/#"}, Durability::Fsync, Priority::High},
                  {"17-9f3ac1", "events", {}, Durability::Os, Priority::Normal}};
+  record.misses = true;
   record.copies = {{{kNodeB, "4-00e1b2", "events"}, 31, 80}};
   return record;
 }

@@ -128,6 +128,7 @@ class AnyFrame {
     record.number = in_.number();
     record.instance = id();
     record.clock_suspect = in_.flag();
+    record.misses = in_.flag();
     record.neighbours = in_.some(
         [&] { return wire::Neighbour{node(), static_cast<std::uint32_t>(in_.byte() + 1)}; });
     record.open = in_.some([&] {

@@ -36,7 +36,7 @@ struct WorldOptions {
   Duration commit_max = std::chrono::milliseconds(10);
   std::optional<Duration> retain;  // history goes after that
   Duration hold_away_max = std::chrono::hours(24 * 30);
-  Duration stuck_max = std::chrono::hours(1);
+  Duration stuck_max = std::chrono::hours(24);
   bool codec = false;                  // frames go through bytes
   std::uint64_t bytes_per_second = 0;  // of every connection; 0: any
   bool trace = false;

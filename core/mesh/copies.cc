@@ -135,6 +135,7 @@ void Copies::plan(Log& log, Need need, Now now, Actions& out) {
     check_waits(log, f, now.steady, out);
     for (const bool below : {false, true}) note_stuck(log, f, below, now.steady);
     end_silent_repair(log, f, now.steady, out);
+    end_silent_search(log, f, now.steady, out);
     if (has_all(log, f)) {
       release_all(log, f, now, out);
     } else {

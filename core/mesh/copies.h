@@ -196,6 +196,8 @@ class Copies {
   void take_main(Link& link, Found found, Answer answer, TimePoint now, Actions& out);
   void take_below(Link& link, Found found, Answer answer, TimePoint now, Actions& out);
   bool locate_below(Link& link, Found found, const Answer& answer, Actions& out);
+  // There was nothing to fill in up to there.
+  void end_search(Log& log, Fetch& f, std::uint64_t to, From from, Actions& out);
   void finish_below(Fetch& f, CopyWrite& write, Actions& out);
   // What the copy becomes with the request's first answer.  False: it stays as it is.
   bool apply(Fetch& f, Request& request, CopyWrite& write);
@@ -213,6 +215,8 @@ class Copies {
   void note_stuck(const Log& log, Fetch& f, bool below, TimePoint now);
   // A repair that has brought nothing in all that time.
   void end_silent_repair(Log& log, Fetch& f, TimePoint now, Actions& out);
+  // The same of a backfill from a time on, which nobody can place.
+  void end_silent_search(Log& log, Fetch& f, TimePoint now, Actions& out);
   // From then on nobody is waited for any more, as far as is known.
   std::optional<TimePoint> stuck_until(const Fetch& f, bool below) const;
   bool is_dead_end(const Fetch& f, bool below, const Gap& gap, TimePoint now) const;

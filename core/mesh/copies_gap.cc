@@ -112,7 +112,9 @@ void Copies::note_stuck(const Log& log, Fetch& f, bool below, TimePoint now) {
   const auto& waits = below ? f.low_waits : f.waits;
   const bool asks = f.gap_hold && f.repair && f.repair->below == below;
   const std::uint64_t at = below ? f.lack->from.seq : f.taken + 1;
-  const std::uint64_t to = std::max(waits ? waits->to : 0, asks ? f.asked[f.repair->peer] : 0);
+  const bool seeks = below && f.backfill && !f.backfill->known;
+  const std::uint64_t to =
+      std::max({waits ? waits->to : 0, asks ? f.asked[f.repair->peer] : 0, seeks ? f.lack->to : 0});
   // Its origin may have trimmed more meanwhile.
   if (stuck && (stuck->at != at || stuck->to < to)) stuck.reset();
   if (!stuck && to >= at) stuck = Fetch::Stuck{at, to, now};
@@ -132,6 +134,18 @@ void Copies::end_silent_repair(Log& log, Fetch& f, TimePoint now, Actions& out) 
   if (now < due) return again(log, due);
   stop(f, f.repair, out);
   again(log, TimePoint());
+}
+
+// Copies that all begin behind a time do not know where that is: what there was of it is gone.
+void Copies::end_silent_search(Log& log, Fetch& f, TimePoint now, Actions& out) {
+  if (!f.lack || !f.backfill || f.backfill->known) return;
+  const auto until = stuck_until(f, true);
+  if (!until) return;
+  const TimePoint due = std::max(*until, f.backfill->heard + options_.stuck_max);
+  if (now < due) return again(log, due);
+  const std::uint64_t end = f.lack->to;
+  stop(f, f.backfill, out);
+  end_search(log, f, end, {}, out);
 }
 
 void Copies::ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, TimePoint now,

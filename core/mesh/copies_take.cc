@@ -277,12 +277,17 @@ bool Copies::locate_below(Link& link, Found found, const Answer& answer, Actions
   request->taken = std::min(answer.after, request->to);
   f->lack->start = request->taken + 1;
   if (request->taken < request->to) return true;
-  CopyWrite nothing{.log = log->id, .after = f->taken, .upto = f->taken};
-  finish_below(*f, nothing, out);
-  nothing.end_backfill = false;
-  write(*log, *f, std::move(nothing), {link.id(), answer.bytes, answer.large}, out);
-  again(*log, TimePoint());
+  end_search(*log, *f, request->to, {link.id(), answer.bytes, answer.large}, out);
   return false;
+}
+
+void Copies::end_search(Log& log, Fetch& f, std::uint64_t to, From from, Actions& out) {
+  f.lack->start = to + 1;
+  CopyWrite nothing{.log = log.id, .after = f.taken, .upto = f.taken};
+  finish_below(f, nothing, out);
+  nothing.end_backfill = false;
+  write(log, f, std::move(nothing), from, out);
+  again(log, TimePoint());
 }
 
 void Copies::take_below(Link& link, Found found, Answer answer, TimePoint now, Actions& out) {

@@ -116,6 +116,39 @@ TEST_CASE("a holder that says that it has it is waited for") {
   CHECK(node.said<wire::Stop>(node.keeper).empty());
 }
 
+// Each of them begins behind it, and asks another.
+TEST_CASE("a time that nobody can place is not looked for without end") {
+  const LogId newer{kLog.origin, "2-y", kLog.stream};
+  OneNode node({.stuck_max = 60s},
+               {{.no = 1, .id = kLog, .first = 5, .head = 26, .whole_from = 5}});
+  const SessionId keeper = node.greet("keeper");
+  wire::MapRecord has = record("keeper", 1, {{"node", 1}, {"origin", 1}});
+  has.copies = {{kLog, 1, 26}};
+  node.say(keeper, wire::State{{}, {has, record_of_origin(newer, {{"keeper", 1}})}});
+  const SessionId peer = node.greet("peer");
+  node.say(peer, wire::Want{.number = 1,
+                            .log = kLog,
+                            .kind = wire::WantKind::Backfill,
+                            .from = {wire::Begin::At::Time, 0, node.now.wall},
+                            .to = 26});
+  const auto look = std::find_if(node.out.begin(), node.out.end(), [](const Action& action) {
+    return std::holds_alternative<FindSeq>(action);
+  });
+  REQUIRE(look != node.out.end());
+  node.mesh->on_time_found(std::get<FindSeq>(*look).token, 5U, node.now, node.out);
+  const auto live = [&](Duration time) {
+    for (Duration passed{}; passed < time; passed += 1s) {
+      node.run(1s);
+      for (const SessionId session : {keeper, peer}) node.say(session, wire::Ping{});
+    }
+    return node.said<wire::Stop>(keeper).size();
+  };
+  REQUIRE(node.said<wire::Want>(keeper).size() == 1);
+
+  CHECK(live(55s) == 0);
+  CHECK(live(10s) == 1);
+}
+
 TEST_CASE("one who waits and has nobody to ask sleeps") {
   const std::vector<HoldRecord> holds = {{"peer", kLog.stream, {}, {{1, 36}}}};
   OneNode node({.stuck_max = 60s}, {{.no = 1, .id = kLog, .head = 36, .whole_from = 1}},

@@ -63,6 +63,7 @@ Status Custody::on_standing_want(const std::string& peer, const Log& log, std::u
   // Only an ACK raises it: the main want may be far above a backfill.
   const bool asked = hold.unasked.erase(log.index) == 0;
   hold.stopped.erase(log.index);
+  hold.asked.insert(log.index);
   if (place != hold.acked.end() && asked) acked = std::min(acked, place->second);
   if (found != holds_.end() && place != hold.acked.end() && place->second == acked) return {};
   hold.acked[log.index] = acked;
@@ -91,24 +92,8 @@ void Custody::on_stop(const std::string& peer, const Log& log, TimePoint now) {
   if (found == holds_.end() || !found->second.acked.contains(log.index)) return;
   const TimePoint until = now + options_.silent;
   found->second.stopped[log.index] = until;
+  found->second.asked.erase(log.index);
   claimed_at_ = std::min(claimed_at_.value_or(until), until);
-}
-
-void Custody::end_claimed(TimePoint now) {
-  if (!claimed_at_ || now < *claimed_at_) return;
-  claimed_at_.reset();
-  const auto is_over = [&](const auto& item) {
-    if (now >= item.second) {
-      dirty_.insert(item.first);
-      return true;
-    }
-    claimed_at_ = std::min(claimed_at_.value_or(item.second), item.second);
-    return false;
-  };
-  for (auto& [key, hold] : holds_) {
-    std::erase_if(hold.claimed, is_over);
-    std::erase_if(hold.stopped, is_over);
-  }
 }
 
 bool Custody::on_ack(const std::string& peer, const Log& log, std::uint64_t acked) {
@@ -137,6 +122,7 @@ void Custody::on_release(const std::string& peer, const wire::Release& release) 
     found->second.unasked.erase(log->index);
     found->second.claimed.erase(log->index);
     found->second.stopped.erase(log->index);
+    found->second.asked.erase(log->index);
     found->second.acked[log->index] = HoldRecord::kReleased;
     found->second.moved.insert(log->index);
     dirty_.insert(log->index);
@@ -168,6 +154,7 @@ std::vector<wire::Held> Custody::on_peer_up(const std::string& peer, TimePoint n
 
 void Custody::on_peer_down(const std::string& peer, Now now) {
   here_.erase(peer);
+  quiet_.erase(peer);
   arrivals_.erase(peer);
   for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer; ++i) {
     Hold& hold = i->second;
@@ -179,11 +166,13 @@ void Custody::on_peer_down(const std::string& peer, Now now) {
     hold.unasked.clear();
     hold.claimed.clear();
     hold.stopped.clear();
+    hold.asked.clear();
   }
 }
 
 void Custody::forget_peer(const std::string& peer) {
   here_.erase(peer);
+  quiet_.erase(peer);
   arrivals_.erase(peer);
   for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer;) {
     mark(i->second);
@@ -245,6 +234,7 @@ void Custody::on_forgotten(const Log& log) {
     hold.unasked.erase(log.index);
     hold.claimed.erase(log.index);
     hold.stopped.erase(log.index);
+    hold.asked.erase(log.index);
   }
 }
 
@@ -261,8 +251,9 @@ void Custody::add_to(Need& need, const Log& log) const {
     const bool here = here_.contains(key.first) && hears && !silent;
     if (here) {
       need.keep_for(key.first, from);
-      if (arrived != arrivals_.end() || hold.stopped.contains(log.index))
-        need.owe_from(from, key.first);
+      const bool quiet = quiet_.contains(key.first) && !hold.asked.contains(log.index);
+      const bool may_need = arrived != arrivals_.end() || hold.stopped.contains(log.index) || quiet;
+      if (may_need) need.owe_from(from, key.first);
       if (!hold.claimed.contains(log.index)) continue;
       need.add_asker(key.first);
     } else {
@@ -280,20 +271,6 @@ void Custody::end(const Key& key, std::set<std::uint32_t>& dirty, Actions& out) 
   out.push_back(RemoveHold{key.first, key.second});
 }
 
-std::optional<TimePoint> Custody::look_at(Unasked& unasked, TimePoint heard, TimePoint now,
-                                          std::uint32_t index) {
-  const TimePoint ends = unasked.since + options_.unheard;
-  if (now >= ends && heard >= ends) return {};
-  const TimePoint silent = unasked.since + options_.silent;
-  if (!unasked.silent && heard < unasked.since) {
-    if (now < silent) return silent;
-    unasked.silent = true;
-    dirty_.insert(index);
-  }
-  // A peer that says nothing is looked at again in a while.
-  return std::max(ends, now + kLookAgain);
-}
-
 void Custody::mark(const Hold& hold) {
   for (const auto& [index, acked] : hold.acked) dirty_.insert(index);
 }
@@ -304,57 +281,10 @@ void Custody::mark_held(const std::string& peer) {
   }
 }
 
-// The path may have been cut, without a word, while the session came up.  Whoever is there has said
-// in a while what it needs; until then it is owed what it was owed while it was away.
-std::optional<TimePoint> Custody::end_arrivals(TimePoint now, const Sight& sight) {
-  std::optional<TimePoint> next;
-  for (auto i = arrivals_.begin(); i != arrivals_.end();) {
-    auto& [peer, arrival] = *i;
-    const TimePoint ends = arrival.since + options_.silent;
-    const bool heard = sight.heard(peer) > arrival.since;
-    const bool silent = !heard && now >= ends;
-    const bool over = heard && now >= ends;
-    if (arrival.silent != silent || over) mark_held(peer);
-    arrival.silent = silent;
-    const TimePoint due = silent ? now + kLookAgain : ends;
-    if (!over) next = std::min(next.value_or(due), due);
-    i = over ? arrivals_.erase(i) : std::next(i);
-  }
-  return next;
-}
-
-// A peer that is here and has heard of a log asks for it, or asks another, once there is somebody
-// to be asked.  One that says nothing
-// is as good as away before its link is over: who has the log may be gone by then.
-void Custody::end_unasked(TimePoint now, const Sight& sight) {
-  if (!unasked_at_ || now < *unasked_at_) return;
-  std::optional<TimePoint> next = end_arrivals(now, sight);
-  for (auto& [key, hold] : holds_) {
-    for (auto i = hold.unasked.begin(); i != hold.unasked.end();) {
-      const Log* const log = logs_.at(i->first);
-      if (log != nullptr && !sight.can_be_asked_for(*log)) {
-        i->second.since = now;
-        next = std::min(next.value_or(now + kLookAgain), now + kLookAgain);
-        ++i;
-        continue;
-      }
-      if (const auto due = look_at(i->second, sight.heard(key.first), now, i->first)) {
-        next = std::min(next.value_or(*due), *due);
-        ++i;
-        continue;
-      }
-      hold.acked[i->first] = HoldRecord::kReleased;
-      hold.changed = true;
-      dirty_.insert(i->first);
-      i = hold.unasked.erase(i);
-    }
-  }
-  unasked_at_ = next;
-}
-
 std::optional<TimePoint> Custody::wake_at() const {
   std::optional<TimePoint> at = unasked_at_;
   if (claimed_at_) at = std::min(at.value_or(*claimed_at_), *claimed_at_);
+  if (!holds_.empty() && !here_.empty()) at = std::min(at.value_or(quiet_at_), quiet_at_);
   for (const auto& [key, due] : again_) at = std::min(at.value_or(due), due);
   return at;
 }
@@ -407,7 +337,8 @@ void Custody::save(const Key& key, Hold& hold, Now now, Actions& out) {
 std::set<std::uint32_t> Custody::flush(Now now, const Sight& sight, Actions& out) {
   save_again(now.steady);
   end_unasked(now.steady, sight);
-  end_claimed(now.steady);
+  end_claimed(now.steady, sight);
+  note_quiet(now.steady, sight);
   std::set<std::uint32_t> dirty = std::exchange(dirty_, {});
   for (const Key& key : std::exchange(ended_, {})) out.push_back(RemoveHold{key.first, key.second});
   follow_clock(now);

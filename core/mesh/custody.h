@@ -8,8 +8,9 @@
 // long a peer had been away when this node was started.
 // While the peer is away, or says nothing, the hold asks for the stream by itself; while it is here
 // it holds history, and keeps copies whole, and asks for a while for what the peer claims.  In its
-// first moments here, before it has said what it needs, and for as long after it has asked for a
-// log no more, no gap is passed on that it is owed.
+// first moments here, before it has said what it needs, for as long after it has asked for a log no
+// more, or after there was nobody to be asked for it, and while it says nothing, no gap is passed
+// on that it is owed.
 //
 // Threads: the owner's only.
 #pragma once
@@ -108,6 +109,7 @@ class Custody {
     std::map<std::uint32_t, Unasked> unasked;    // new logs, held though nobody asked
     std::map<std::uint32_t, TimePoint> claimed;  // asked for until then
     std::map<std::uint32_t, TimePoint> stopped;  // owed until then, though it is not asked for
+    std::set<std::uint32_t> asked;               // it asks this node for it, since it came
   };
   using Key = std::pair<std::string, std::string>;  // peer, stream
 
@@ -120,11 +122,13 @@ class Custody {
   void save(const Key& key, Hold& hold, Now now, Actions& out);
   void end_unasked(TimePoint now, const Sight& sight);
   std::optional<TimePoint> end_arrivals(TimePoint now, const Sight& sight);  // when to look again
+  void owe_unreachable(const std::string& peer, TimePoint now, const Sight& sight);
+  void note_quiet(TimePoint now, const Sight& sight);
   // The needs of its logs may have changed.
   void mark(const Hold& hold);
   void mark_held(const std::string& peer);
   void look_unasked_at(TimePoint at) { unasked_at_ = std::min(unasked_at_.value_or(at), at); }
-  void end_claimed(TimePoint now);
+  void end_claimed(TimePoint now, const Sight& sight);
   // When to look at it again; empty: its peer has heard of the log.
   std::optional<TimePoint> look_at(Unasked& unasked, TimePoint heard, TimePoint now,
                                    std::uint32_t index);
@@ -135,6 +139,8 @@ class Custody {
   std::map<Key, Hold> holds_;
   std::set<std::string> here_;
   std::map<std::string, Unasked> arrivals_;  // here, and may not have said yet what it needs
+  std::set<std::string> quiet_;              // here, and have said nothing for long
+  TimePoint quiet_at_{};                     // to be looked at again
   std::set<Key> ended_;
   std::map<Key, TimePoint> again_;  // to be saved, or removed, again
   std::set<std::uint32_t> dirty_;

@@ -310,6 +310,53 @@ TEST_CASE("what a peer asks for no more is owed to it until it may have asked an
   CHECK_FALSE(owed());
 }
 
+TEST_CASE("what nobody can be asked for is owed until a while after somebody can") {
+  for (const bool stops : {false, true}) {
+    CAPTURE(stops);
+    NewLog node;
+    const auto owed = [&] {
+      Need held;
+      node.custody.add_to(held, *node.fresh);
+      return held.owed_from();
+    };
+    node.heard = node.now.steady + 1h;
+    if (stops) node.pass(7s);
+    node.reachable = false;
+    if (stops) node.custody.on_stop("peer", *node.fresh, node.now.steady);
+
+    node.pass(60s);
+    CHECK(owed());
+    node.reachable = true;
+    node.pass(5s);
+    CHECK(owed());
+    node.pass(8s);
+    CHECK_FALSE(owed());
+  }
+}
+
+TEST_CASE("what a peer does not ask for is owed to it while it says nothing") {
+  NewLog node;
+  const auto owed = [&](const Log& log) {
+    Need held;
+    node.custody.add_to(held, log);
+    return held.owed_from().has_value();
+  };
+  CHECK(node.custody.on_standing_want("peer", *node.fresh, 1));
+  node.heard = node.now.steady + 7s;
+  node.pass(7s);
+  node.custody.on_stop("peer", *node.fresh, node.now.steady);
+  node.heard = node.now.steady + 6s;
+  node.pass(6s);
+  CHECK_FALSE(owed(*node.fresh));
+
+  node.pass(6s);
+  CHECK(owed(*node.fresh));
+  CHECK_FALSE(owed(*node.log));  // that it asks for
+  node.heard = node.now.steady;
+  node.pass(1s);
+  CHECK_FALSE(owed(*node.fresh));
+}
+
 TEST_CASE("a new log is held for a peer that is here as long as nobody can be asked for it") {
   NewLog node;
   node.reachable = false;

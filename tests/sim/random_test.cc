@@ -41,7 +41,7 @@ class Schedule {
                 .latency_max = std::chrono::milliseconds(seed % 5 == 0 ? 200 : 20),
                 .commit_max = std::chrono::milliseconds(seed % 7 == 0 ? 100 : 10),
                 .retain = faults.retain,
-                .stuck_max = std::chrono::seconds(20),
+                .stuck_max = std::chrono::seconds(60),
                 .codec = seed % 10 == 0,
                 .bytes_per_second = seed % 9 == 0 ? 100'000U : 0U,
                 .trace = number_from("MARRAM_SIM_TRACE", 0) != 0}) {}
@@ -168,7 +168,7 @@ class Schedule {
       if (!world_.node(i).up()) world_.start(i);
     }
     world_.run_for(40s);  // whoever waits longest before he dials again
-    world_.expect(world_.settle(10min), "the mesh does not come to rest");
+    world_.expect(world_.settle(20min), "the mesh does not come to rest");
     world_.check_delivered();
     if (faults_.backups) return;
     std::string list;

@@ -31,8 +31,8 @@ bool owes_less(const Fetch& f, const std::optional<Request>& asked, std::uint64_
   return owed == 0 || owed > std::max(asked->said_owed, next);
 }
 
-// Also what is held for peers that are here is asked for so that it stays held for this node: they
-// ask for nothing while they look for another way.
+// What is held for peers that are here has to stay held for this node too: they ask for nothing
+// while they look for another way.
 bool stands(const Fetch& f, const std::string& asked) {
   return f.need.standing || f.need.kept_from_but_for(asked);
 }

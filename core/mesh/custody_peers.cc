@@ -102,8 +102,8 @@ std::optional<TimePoint> Custody::end_arrivals(TimePoint now, const Sight& sight
 }
 
 // A peer that is here and has heard of a log asks for it, or asks another, once there is somebody
-// to be asked.  One that says nothing
-// is as good as away before its link is over: who has the log may be gone by then.
+// to be asked.  One that says nothing is as good as away before its link is over: who has the log
+// may be gone by then.
 void Custody::end_unasked(TimePoint now, const Sight& sight) {
   if (!unasked_at_ || now < *unasked_at_) return;
   std::optional<TimePoint> next = end_arrivals(now, sight);

@@ -184,7 +184,7 @@ Status Mesh::Body::on(Link& link, wire::Peers& peers, Now now, Actions& out) {
       asked[next->id()].peers.push_back({peer.node_id, {}, {}, {}});
   }
   if (!known.peers.empty()) out.push_back(SendFrame{link.id(), std::move(known)});
-  for (auto& [id, peers] : asked) out.push_back(SendFrame{id, std::move(peers)});
+  for (auto& [id, question] : asked) out.push_back(SendFrame{id, std::move(question)});
   return {};
 }
 

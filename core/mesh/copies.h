@@ -143,6 +143,7 @@ class Copies {
     std::uint64_t from = 0;
     std::optional<std::uint64_t> to = {};  // told as a gap up to there
     bool claims = false;                   // asks a holder for what was promised
+    TimePoint at{};                        // when it is asked for
   };
   struct Passed {
     std::uint64_t upto = 0;
@@ -220,8 +221,7 @@ class Copies {
   // From then on nobody is waited for any more, as far as is known.
   std::optional<TimePoint> stuck_until(const Fetch& f, bool below) const;
   bool is_dead_end(const Fetch& f, bool below, const Gap& gap, TimePoint now) const;
-  void ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, TimePoint now,
-                  Actions& out);
+  void ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, Actions& out);
   void ask_who_has(Log& log, Fetch& f, TimePoint now, Actions& out);
   Link* who_has(const Log& log, const Fetch& f, const Request& asked, std::uint64_t position);
   Link* source_below(Log& log, const Fetch& f, std::uint64_t position, TimePoint now);

@@ -148,12 +148,11 @@ void Copies::end_silent_search(Log& log, Fetch& f, TimePoint now, Actions& out) 
   end_search(log, f, end, {}, out);
 }
 
-void Copies::ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, TimePoint now,
-                        Actions& out) {
+void Copies::ask_repair(Log& log, Fetch& f, Link& link, const Missing& missing, Actions& out) {
   stop(f, f.repair, out);
   Request request;
   request.kind = WantKind::Repair;
-  request.heard = now;
+  request.heard = missing.at;
   request.below = missing.below;
   if (missing.below) {
     request.all = f.lack->all;
@@ -223,7 +222,7 @@ void Copies::ask_who_has(Log& log, Fetch& f, TimePoint now, Actions& out) {
     if (!says_it_has(have, next)) continue;
     const auto asked = f.asked.find(peer);
     if (asked != f.asked.end() && asked->second >= to) continue;
-    return ask_repair(log, f, *link, {.below = below, .from = next, .to = to}, now, out);
+    return ask_repair(log, f, *link, {.below = below, .from = next, .to = to, .at = now}, out);
   }
 }
 
@@ -285,7 +284,7 @@ void Copies::check_repair(Log& log, Fetch& f, Now now, Actions& out) {
                std::max(*f.ahead, f.main->heard) + kStands + trips);
   if (now.steady < due) return again(log, due);
   f.ahead.reset();
-  ask_repair(log, f, *better, {.from = position, .claims = claims}, now.steady, out);
+  ask_repair(log, f, *better, {.from = position, .claims = claims, .at = now.steady}, out);
 }
 
 // Somebody who was not asked may be asked now: another peer needs it too.
@@ -302,7 +301,7 @@ void Copies::check_waits(Log& log, Fetch& f, TimePoint now, Actions& out) {
     if (told_by != nullptr) told.peer = told_by->peer().node_id;
     Link* const other = other_source(log, f, told, {0, next, waits->to, {}}, true);
     if (other != nullptr)
-      return ask_repair(log, f, *other, {.below = below, .to = waits->to}, now, out);
+      return ask_repair(log, f, *other, {.below = below, .to = waits->to, .at = now}, out);
   }
 }
 
@@ -319,7 +318,7 @@ void Copies::claim_next(Log& log, Fetch& f, TimePoint now, Actions& out) {
   if (now < due) return again(log, due);
   Link* const holder = other_source(log, f, {}, {0, next, next, {}}, true);
   if (holder != nullptr)
-    return ask_repair(log, f, *holder, {.from = next, .claims = true}, now, out);
+    return ask_repair(log, f, *holder, {.from = next, .claims = true, .at = now}, out);
   const TimePoint anew = f.no_way->since + f.no_way->pause;
   if (now < anew) return again(log, anew);
   f.asked.clear();
@@ -339,7 +338,7 @@ void Copies::check_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   const TimePoint due = f.backfill->heard + std::max(options_.repair_after, two_trips(*upstream));
   if (now.steady < due) return again(log, due);
   stop(f, f.backfill, out);
-  ask_repair(log, f, *holder, {.below = true, .from = next, .to = next}, now.steady, out);
+  ask_repair(log, f, *holder, {.below = true, .from = next, .to = next, .at = now.steady}, out);
 }
 
 // Nobody who can be reached has what is needed next.

@@ -259,7 +259,7 @@ void Copies::take_main(Link& link, Found found, Answer answer, TimePoint now, Ac
   if (passed.other != nullptr) {
     f->gap_told_by = link.id();
     stop(*f, f->main, out);
-    ask_repair(*log, *f, *passed.other, {.below = false, .to = passed.gap_to}, now, out);
+    ask_repair(*log, *f, *passed.other, {.below = false, .to = passed.gap_to, .at = now}, out);
   } else if (passed.waits) {
     stop(*f, f->main, out);
     again(*log, TimePoint());
@@ -331,7 +331,7 @@ void Copies::take_below(Link& link, Found found, Answer answer, TimePoint now, A
   stop(*f, f->backfill, out);
   f->gap_told_by = link.id();
   if (passed.waits) return again(*log, TimePoint());
-  ask_repair(*log, *f, *passed.other, {.below = true, .to = passed.gap_to}, now, out);
+  ask_repair(*log, *f, *passed.other, {.below = true, .to = passed.gap_to, .at = now}, out);
 }
 
 void Copies::finish_below(Fetch& f, CopyWrite& write, Actions& out) {

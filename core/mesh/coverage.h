@@ -37,6 +37,7 @@ class Coverage {
   void trim(std::uint64_t first) {
     first_ = std::max(first_, first);
     if (whole()) whole_from_ = std::max(whole_from_, first);
+    for (CopyFilter& known : filters_) known.from = std::max(known.from, first);
   }
   void set_first(std::uint64_t first) { first_ = first; }
   std::uint64_t first() const { return first_; }

@@ -184,6 +184,7 @@ void Mesh::on_trimmed(std::uint32_t no, std::uint64_t first, Now now, Actions&) 
   LogRecord& record = *log->record;
   record.first = std::max(record.first, first);
   if (record.whole_from != 0) record.whole_from = std::max(record.whole_from, first);
+  for (CopyFilter& known : record.filters) known.from = std::max(known.from, first);
   if (!log->writes()) body_->copies.on_trimmed(*log);
   body_->changed(*log, now);
 }

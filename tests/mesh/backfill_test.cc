@@ -94,6 +94,40 @@ TEST_CASE("what has gone of a backfill meanwhile is not there, and is asked for 
   }
 }
 
+// The store's first event is a low one again with the first part of what is filled in.
+TEST_CASE("what has gone of a filtered copy is filled in to its end for a reader that is new") {
+  LogRecord copy{.no = 1, .id = {"origin", "1-x", "events"}, .head = 66, .whole_from = 0};
+  copy.filters = {{"t/1", 1}};
+  mesh::OneNode node({}, {copy});
+  const auto put = [&](std::uint64_t id, std::map<std::uint32_t, std::uint64_t> cursors) {
+    node.mesh->put_interest({id,
+                             std::to_string(id),
+                             true,
+                             {{"t/1", {wire::Begin::At::Seq, 1, {}}}},
+                             std::move(cursors)},
+                            node.now, node.out);
+  };
+  put(1, {{1, 66}});
+  const mesh::SessionId origin = node.greet("origin");
+  node.say(origin, wire::State{{}, {mesh::record_of_origin(copy.id)}});
+  node.run(1s);
+  node.mesh->on_trimmed(1, 28, node.now, node.out);
+  put(2, {});
+  node.run(1s);
+  const wire::Want asked = node.said<wire::Want>(origin).back();
+  REQUIRE(asked.kind == wire::WantKind::Backfill);
+  REQUIRE(asked.to == 27);
+
+  node.say(origin, wire::Upto{asked.number, 0, 10});
+  node.say(origin, wire::Upto{asked.number, 10, 13});
+  copy.first = 1;
+  copy.filters = {{"t/1", 28}};
+  node.mesh->on_backfilled(copy, BackfillRecord{1, 27, 10, false, {"t/1"}}, node.now, node.out);
+  node.run(1s);
+
+  CHECK(node.said<wire::Stop>(origin).empty());
+}
+
 TEST_CASE("a filtered copy of a closed log is made whole for who asks for it from a time on") {
   const LogId id{"origin", "1-x", "events"};
   LogRecord copy{.no = 1, .id = id, .head = 26, .whole_from = 0};

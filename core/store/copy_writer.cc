@@ -102,6 +102,8 @@ Result<LogState*> CopyWriter::apply(CopyWrite& write, WallTime now) {
       if (auto status = tables_.gaps.add(gap); !status) return tl::unexpected(status.error());
     }
   }
+  if (write.backfill && write.end_backfill && !log.in_memory())
+    limit_to_what_is_left(log.record, write);
   move(log, write);
   if (auto status = change(log, write); !status) return tl::unexpected(status.error());
   tables_.logs.touch(log);
@@ -139,6 +141,28 @@ Status CopyWriter::add_event(LogState& log, const EventView& event, bool backfil
   log.record.bytes += bytes;
   ++log.record.events;
   return {};
+}
+
+// Of what was filled in before, and of what follows it, history may have gone since the mesh wrote
+// this.
+void CopyWriter::limit_to_what_is_left(const LogRecord& record, CopyWrite& write) const {
+  const bool meets = write.upto + 1 >= record.first;
+  const std::uint64_t least = std::min(record.first, write.after + 1);
+  if (write.whole_from) {
+    write.whole_from = meets ? std::max(*write.whole_from, least) : record.whole_from;
+  }
+  if (!write.filters) return;
+  for (CopyFilter& filter : *write.filters) {
+    if (meets) {
+      filter.from = std::max(filter.from, least);
+      continue;
+    }
+    const auto before =
+        std::find_if(record.filters.begin(), record.filters.end(),
+                     [&](const CopyFilter& known) { return known.filter == filter.filter; });
+    const std::uint64_t from = before == record.filters.end() ? record.head + 1 : before->from;
+    filter.from = std::max(filter.from, from);
+  }
 }
 
 void CopyWriter::move(LogState& log, const CopyWrite& write) const {

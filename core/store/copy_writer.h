@@ -38,6 +38,7 @@ class CopyWriter {
   Result<LogState*> log_for(const CopyWrite& write, WallTime now);
   Status add_events(LogState& log, EventBatch& events, bool backfill);
   Status add_event(LogState& log, const EventView& event, bool backfill);
+  void limit_to_what_is_left(const LogRecord& record, CopyWrite& write) const;
   void move(LogState& log, const CopyWrite& write) const;
   Status change(LogState& log, CopyWrite& write);
   Status change_backfill(LogState& log, CopyWrite& write);

@@ -170,6 +170,33 @@ TEST_CASE("a backfill leaves what is stored already as it is, and can make the c
   CHECK(store.committer->mesh_records().backfills.empty());
 }
 
+// The mesh asked for what lay below the copy as it was then.
+TEST_CASE("what a backfill brings is part of the copy only where it still meets it") {
+  for (const std::uint64_t upto : {32U, 39U}) {
+    CAPTURE(upto);
+    TempDir directory;
+    StreamOptions aged{.name = "alarms", .topics = {"alarm/#"}};
+    aged.retain.age = std::chrono::hours(1);
+    CommitterFixture store(options_in(directory, {aged}));
+    auto old = whole(foreign("alarms"), 32, 39);
+    old.whole_from = 33;
+    REQUIRE(store.write(std::move(old)));
+    Seqs late{from_to(40, 42)};
+    late.recorded = store.clock.wall();
+    REQUIRE(store.write(stretch(foreign("alarms"), 39, 42, late)));
+    store.rest(std::chrono::minutes(1));
+    REQUIRE(store.log(1).whole_from == 40);
+
+    auto fill = whole(foreign("alarms"), 19, upto);
+    fill.backfill = fill.end_backfill = true;
+    fill.begin_backfill = {.from = 20, .to = upto, .upto = 19, .all = true, .filters = {}};
+    fill.whole_from = 20;
+    REQUIRE(store.write(std::move(fill)));
+
+    CHECK(store.log(1).whole_from == (upto == 32 ? 40 : 20));
+  }
+}
+
 TEST_CASE("a backfill can begin with its first stretch, and end with it") {
   TempDir directory;
   CommitterFixture store(options_in(directory));

@@ -148,7 +148,7 @@ Status CopyWriter::add_event(LogState& log, const EventView& event, bool backfil
 void CopyWriter::limit_to_what_is_left(const LogRecord& record, CopyWrite& write) const {
   const bool meets = write.upto + 1 >= record.first;
   const std::uint64_t least = std::min(record.first, write.after + 1);
-  if (write.whole_from) {
+  if (write.whole_from.value_or(0) != 0) {
     write.whole_from = meets ? std::max(*write.whole_from, least) : record.whole_from;
   }
   if (!write.filters) return;

@@ -194,6 +194,12 @@ TEST_CASE("what a backfill brings is part of the copy only where it still meets 
     REQUIRE(store.write(std::move(fill)));
 
     CHECK(store.log(1).whole_from == (upto == 32 ? 40 : 20));
+    auto filtered = stretch(foreign("alarms"), 9, 19, {{12}});
+    filtered.backfill = filtered.end_backfill = true;
+    filtered.begin_backfill = {.from = 10, .to = 19, .upto = 9, .filters = {"alarm/1"}};
+    filtered.whole_from = 0;
+    REQUIRE(store.write(std::move(filtered)));
+    CHECK(store.log(1).whole_from == 0);
   }
 }
 

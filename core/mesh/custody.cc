@@ -9,7 +9,6 @@ namespace marram::mesh {
 
 namespace {
 
-constexpr Duration kLookAgain = std::chrono::seconds(1);
 constexpr Duration kEndEvery = std::chrono::minutes(1);
 constexpr Duration kSaveEvery = std::chrono::hours(24);
 constexpr Duration kJump = std::chrono::minutes(1);

@@ -93,6 +93,7 @@ class Custody {
   void add_status(std::vector<HoldStatus>& out) const;
 
  private:
+  static constexpr Duration kLookAgain = std::chrono::seconds(1);
   struct Unasked {
     TimePoint since{};
     bool silent = false;  // the peer has said nothing for long

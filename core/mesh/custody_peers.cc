@@ -5,12 +5,6 @@
 
 namespace marram::mesh {
 
-namespace {
-
-constexpr Duration kLookAgain = std::chrono::seconds(1);
-
-}  // namespace
-
 // One that has nobody to ask, and would ask this node again, is waited for; so is one that has said
 // nothing since.
 void Custody::end_claimed(TimePoint now, const Sight& sight) {

@@ -39,9 +39,10 @@ bool Roll::look(Map& map, bool held_for_here, Now now) {
     if (id == options_.node_id) continue;
     const bool here = map.reachable(id);
     const bool is_new = !nodes_.contains(id);
-    if (is_new && nodes_.size() >= options_.nodes_max) all = false;
+    const bool full = is_new && nodes_.size() >= options_.nodes_max;
+    all = all && !full;
     // One that others know of, and cannot reach either, counts from now on.
-    if (is_new ? nodes_.size() >= options_.nodes_max : !here) continue;
+    if (full || (!is_new && !here)) continue;
     Node& node = nodes_[id];
     changed = changed || is_new || node.day != today;
     anybody_new = anybody_new || is_new;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -97,23 +98,23 @@ Status Database::load_facts() {
 
 Status Database::save(const MeshFacts& facts) {
   logs_.raise_runs(facts.runs);
-  const auto save = [&](const std::string& name, std::int64_t value) {
-    return save_fact_.bind(1, name).bind(2, value).run();
-  };
-  auto status = save(std::string(kMapNumber), static_cast<std::int64_t>(facts.map_number));
-  if (status) status = save(std::string(kRuns), static_cast<std::int64_t>(facts.runs));
-  for (auto i = facts.nodes.begin(); status && i != facts.nodes.end(); ++i) {
-    const auto known = facts_.nodes.find(i->first);
-    if (known != facts_.nodes.end() && known->second == i->second) continue;
-    status = save(std::string(kNode) + i->first, i->second);
+  std::map<std::string, std::int64_t> rows{
+      {std::string(kMapNumber), static_cast<std::int64_t>(facts.map_number)},
+      {std::string(kRuns), static_cast<std::int64_t>(facts.runs)}};
+  for (const auto& [id, day] : facts.nodes) {
+    const auto known = facts_.nodes.find(id);
+    const bool same = known != facts_.nodes.end() && known->second == day;
+    if (!same) rows.emplace(std::string(kNode) + id, day);
   }
-  for (auto i = facts_.nodes.begin(); status && i != facts_.nodes.end(); ++i) {
-    if (!facts.nodes.contains(i->first)) {
-      status = remove_fact_.bind(1, std::string(kNode) + i->first).run();
-    }
+  for (const auto& [name, value] : rows) {
+    if (auto status = save_fact_.bind(1, name).bind(2, value).run(); !status) return status;
   }
-  if (status) facts_ = facts;
-  return status;
+  for (const auto& [id, day] : facts_.nodes) {
+    if (facts.nodes.contains(id)) continue;
+    if (auto status = remove_fact_.bind(1, std::string(kNode) + id).run(); !status) return status;
+  }
+  facts_ = facts;
+  return {};
 }
 
 Status Database::forget_finished_logs(WallTime now) {

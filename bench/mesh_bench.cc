@@ -5,7 +5,7 @@
 //
 // Raw is bench/raw_zmq.h with frames as large as those of a link that keeps up.  The store is
 // Node::publish_many by as many threads at a node without peers.  Both nodes, their publishers
-// and their reader share the machine.
+// and their reader share the machine.  The allocator keeps memory as that of the daemon does.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -18,6 +18,7 @@
 
 #include "bench/raw_zmq.h"
 #include "core/base/assert.h"
+#include "core/base/heap.h"
 #include "core/mesh/pace.h"
 #include "core/node/node.h"
 #include "core/wire/link_codec.h"
@@ -345,6 +346,7 @@ void print_latency(const Plan& plan) {
 }  // namespace marram
 
 int main(int argc, char** argv) {
+  marram::keep_freed_memory();
   marram::Plan plan;
   CLI::App app("Links between nodes against raw ZeroMQ and the store");
   app.add_option("--dir", plan.directory, "is emptied")->capture_default_str();

@@ -128,8 +128,9 @@ std::string_view EventBatch::copy(std::string_view bytes) {
 }
 
 EventView& EventBatch::add(const EventView& event, WallTime now, UuidMaker& ids) {
+  const std::string_view last = events_.empty() ? std::string_view() : events_.back().topic;
   EventView& kept = events_.emplace_back(event);
-  kept.topic = copy(event.topic);
+  kept.topic = same_text(event.topic, last) ? last : copy(event.topic);
   kept.payload = copy(event.payload);
   kept.key = copy(event.key);
   kept.content_type = copy(event.content_type);

@@ -25,6 +25,26 @@ void mark_unclaimed(const Log& log, std::vector<Gap>& gaps) {
   }
 }
 
+// Whether a want asks for topics, one after the other; one that comes again is looked at once.
+class TopicTest {
+ public:
+  explicit TopicTest(const wire::Want& want) : want_(want) {}
+
+  bool passes(std::string_view topic) {
+    if (want_.all) return true;
+    if (same_text(topic, topic_)) return passes_;
+    topic_ = topic;
+    passes_ = std::any_of(want_.filters.begin(), want_.filters.end(),
+                          [&](const std::string& filter) { return matches(filter, topic); });
+    return passes_;
+  }
+
+ private:
+  const wire::Want& want_;
+  std::string_view topic_;
+  bool passes_ = false;
+};
+
 }  // namespace
 
 void Serving::pump(TimePoint now, Actions& out) {
@@ -273,6 +293,7 @@ void Serving::take_read(Log& log, Served& want, ReadResult& read) {
       want.gaps.push_back(std::move(told));
     }
   };
+  TopicTest wanted(want.want);
   for (std::uint32_t i = 0; want.batch && i < want.batch->size(); ++i) {
     const EventView& event = want.batch->events()[i];
     const std::uint64_t seq = event.position.seq();
@@ -284,12 +305,7 @@ void Serving::take_read(Log& log, Served& want, ReadResult& read) {
     }
     if (seq <= seen) continue;
     seen = seq;
-    const auto& filters = want.want.filters;
-    const bool matches_any = want.want.all || std::any_of(filters.begin(), filters.end(),
-                                                          [&](const std::string& filter) {
-                                                            return matches(filter, event.topic);
-                                                          });
-    if (matches_any) want.indices.push_back(i);
+    if (wanted.passes(event.topic)) want.indices.push_back(i);
   }
   want.check_id = false;
   if (want.want.kind == WantKind::Repair && !read.gaps.empty()) {

@@ -76,7 +76,7 @@ void Broker::Body::match(const EventBatchPtr& batch) {
   std::string_view topic;
   for (std::uint32_t i = 0; i < events.size(); ++i) {
     if (events[i].position.log() == 0) continue;
-    if (values == nullptr || events[i].topic != topic) {
+    if (values == nullptr || !same_text(events[i].topic, topic)) {
       topic = events[i].topic;
       values = &filters.match(topic);
     }

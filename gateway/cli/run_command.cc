@@ -7,10 +7,12 @@
 
 #include <algorithm>
 #include <csignal>
+#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <optional>
 
+#include "core/base/heap.h"
 #include "gateway/cli/commands.h"
 #include "gateway/cli/config_reload.h"
 #include "gateway/cli/exit_code.h"
@@ -60,6 +62,12 @@ void share_descriptors(Config& config, Log& log) {
   most = left;
 }
 
+Duration processor_time() {
+  timespec used{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + Duration(used.tv_nsec / 1000);
+}
+
 // Runs until a signal says stop.  Errors: Io  the store has failed for good
 class Service {
  public:
@@ -81,6 +89,7 @@ class Service {
         on_hangup();
       }
       if (auto status = look_at_health(); !status) return status;
+      if (rest_.came_to_rest(Clock::system().now(), processor_time())) return_freed_memory();
     }
   }
 
@@ -114,9 +123,11 @@ class Service {
   const ServiceNotifier& notifier_;
   Log& log_;
   std::optional<TimePoint> failing_since_;
+  RestWatch rest_;
 };
 
 int serve(const ConfigSources& sources, LoadedConfig loaded) {
+  keep_freed_memory();
   auto routes = fetch_secrets(loaded.config);
   if (!routes) return complain(routes.error());
   std::signal(SIGPIPE, SIG_IGN);

@@ -129,6 +129,24 @@ TEST_CASE("a batch copies what it is given") {
   CHECK(batch.events()[0].payload == std::string(1000, 'p'));
 }
 
+TEST_CASE("events of one topic in a row share its bytes in a batch, no others do") {
+  UuidMaker ids;
+  EventBatch batch;
+  for (const char* topic : {"a/b", "a/b", "a/c", "a/b"}) {
+    const std::string text = topic;  // other bytes each time
+    batch.add(EventView{.topic = text}, kNow, ids);
+    REQUIRE(batch.events().back().topic == topic);
+  }
+
+  const auto bytes = [&](std::size_t i) { return batch.events()[i].topic.data(); };
+  CHECK(bytes(0) == bytes(1));
+  CHECK(bytes(1) != bytes(2));
+  CHECK(bytes(1) != bytes(3));
+  CHECK(same_text(batch.events()[0].topic, batch.events()[3].topic));
+  CHECK_FALSE(same_text(batch.events()[1].topic, batch.events()[2].topic));
+  CHECK_FALSE(same_text("a/b", "a/bc"));
+}
+
 TEST_CASE("an event without an id and time gets both") {
   UuidMaker ids;
   EventBatch batch;

@@ -40,6 +40,7 @@ struct LogRecord {
   LogId id;
   bool open = false;                // written by this run of this node
   std::uint64_t first = 1;          // lowest seq that may be stored; below it is trimmed or unknown
+  bool trimmed = false;             // retention here took what was just below `first`
   std::uint64_t head = 0;           // the `upto` of a copy: everything wanted is here up to it
   std::uint64_t whole_from = 1;     // 0: a filtered copy
   std::vector<CopyFilter> filters;  // of a filtered copy

@@ -44,17 +44,12 @@ Duration Custody::stored_age(const Hold& hold, Now now) const {
 Status Custody::on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed) {
   const Key key{peer, log.id.stream};
   const auto found = holds_.find(key);
-  if (found == holds_.end()) {
-    std::size_t of_peer = 0;
-    for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer; ++i)
-      ++of_peer;
-    if (of_peer >= options_.holds_per_peer_max || holds_.size() >= options_.holds_max) {
-      return fail(Errc::TooLarge,
-                  fmt::format("mesh: cannot hold {} for {}: {} streams are held for it, {} for all "
-                              "(at most {} and {})",
-                              log.id.stream, peer, of_peer, holds_.size(),
-                              options_.holds_per_peer_max, options_.holds_max));
-    }
+  if (found == holds_.end() && is_full(peer)) {
+    return fail(Errc::TooLarge,
+                fmt::format("mesh: cannot hold {} for {}: {} streams are held for it, {} for all "
+                            "(at most {} and {})",
+                            log.id.stream, peer, streams_held(peer), holds_.size(),
+                            options_.holds_per_peer_max, options_.holds_max));
   }
   Hold& hold = holds_[key];
   std::uint64_t acked = std::max<std::uint64_t>(needed, 1) - 1;
@@ -155,6 +150,8 @@ void Custody::on_peer_down(const std::string& peer, Now now) {
   here_.erase(peer);
   quiet_.erase(peer);
   arrivals_.erase(peer);
+  if (const auto known = expected_.find(peer); known != expected_.end())
+    known->second.away = now.steady;
   for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer; ++i) {
     Hold& hold = i->second;
     hold.loaded = false;
@@ -170,6 +167,7 @@ void Custody::on_peer_down(const std::string& peer, Now now) {
 }
 
 void Custody::forget_peer(const std::string& peer) {
+  expected_.erase(peer);
   here_.erase(peer);
   quiet_.erase(peer);
   arrivals_.erase(peer);
@@ -181,6 +179,7 @@ void Custody::forget_peer(const std::string& peer) {
 }
 
 void Custody::on_new_log(const Log& log, TimePoint now) {
+  hold_expected(log, now);
   for (auto& [key, hold] : holds_) {
     if (key.second != log.id.stream || log.id.origin == key.first) continue;
     if (!hold.acked.emplace(log.index, 0).second) continue;
@@ -315,6 +314,9 @@ void Custody::end_old(TimePoint now, std::set<std::uint32_t>& dirty, Actions& ou
     if (hold.before + (now - hold.away) >= options_.away_max) old.push_back(key);
   }
   for (const Key& key : old) end(key, dirty, out);
+  std::erase_if(expected_, [&](const auto& item) {
+    return !here_.contains(item.first) && now - item.second.away >= options_.away_max;
+  });
 }
 
 void Custody::save(const Key& key, Hold& hold, Now now, Actions& out) {

@@ -1,11 +1,13 @@
 // What this node keeps for its peers until they have it.
 //
 // A hold is (peer, stream) with an acknowledged position for each log.  It begins with a
-// standing want, outlives absence and restarts, and covers logs first heard of while the peer
-// is away, from 1.  A new log is held for a peer that is here too, until it has surely heard of it:
-// it may be gone without a word.  A hold ends when the peer releases it, or is gone for `away_max`.
-// That is measured by the steady clock: the wall clock, which may be wrong and jump, only says how
-// long a peer had been away when this node was started.
+// standing want, or before there is any log, where the peer has said that it expects such; it
+// outlives absence and restarts, and covers logs first heard of while the peer is away, from 1.
+// What a peer expects is kept while this node runs: of a stream that is new here after a restart
+// nothing is held for who has not been here since.  A new log is held for a peer that is here too,
+// until it has surely heard of it: it may be gone without a word.  A hold ends when the peer
+// releases it, or is gone for `away_max`. That is measured by the steady clock: the wall clock,
+// which may be wrong and jump, only says how long a peer had been away when this node was started.
 // While the peer is away, or says nothing, the hold asks for the stream by itself; while it is here
 // it holds history, and keeps copies whole, and asks for a while for what the peer claims.  In its
 // first moments here, before it has said what it needs, for as long after it has asked for a log no
@@ -53,6 +55,9 @@ class Custody {
   // The peer wants a log from `needed` on, for durable readers.
   // Errors: TooLarge  too many holds; nothing is held
   Status on_standing_want(const std::string& peer, const Log& log, std::uint64_t needed);
+  // What the peer says that it will want of logs that there are not yet.  `own`: the streams that
+  // this node writes, of which the first log may come at any time.
+  void on_expect(const std::string& peer, wire::Expect what, const StreamTable& own, TimePoint now);
   // The peer asks for what was promised to it with the stream: it is held until the peer releases
   // it, and for a while it is asked for.  False: nothing of it is held for the peer.
   bool on_claim(const std::string& peer, const Log& log, std::uint64_t seq, TimePoint now);
@@ -66,7 +71,7 @@ class Custody {
   void on_peer_down(const std::string& peer, Now now);
   // Nothing is held for it any more.
   void forget_peer(const std::string& peer);
-  // Heard of for the first time.
+  // Heard of for the first time, its topics known where they can be.
   void on_new_log(const Log& log, TimePoint now);
   // What flush() asked for did not come to the disk: it is asked for again in a while.
   void on_not_saved(const std::string& peer, const std::string& stream, TimePoint now);
@@ -113,10 +118,19 @@ class Custody {
     std::set<std::uint32_t> asked;               // it asks this node for it, since it came
   };
   using Key = std::pair<std::string, std::string>;  // peer, stream
+  struct Expected {
+    wire::Expect what;
+    TimePoint away{};  // not here since then
+  };
 
   // How long the peer of a hold has been away by `now`, as far as stored times are to be believed.
   Duration stored_age(const Hold& hold, Now now) const;
   void follow_clock(Now now);
+  std::size_t streams_held(const std::string& peer) const;
+  bool is_full(const std::string& peer) const;  // another stream is too many
+  void begin(const std::string& peer, const std::string& stream, TimePoint now);
+  void end_unexpected(const std::string& peer, const std::string& stream);
+  void hold_expected(const Log& log, TimePoint now);
   void save_again(TimePoint now);
   void let_others_go(const std::string& stream, Hold& hold);
   void end_old(TimePoint now, std::set<std::uint32_t>& dirty, Actions& out);
@@ -138,6 +152,7 @@ class Custody {
   Options options_;
   Logs& logs_;
   std::map<Key, Hold> holds_;
+  std::map<std::string, Expected> expected_;
   std::set<std::string> here_;
   std::map<std::string, Unasked> arrivals_;  // here, and may not have said yet what it needs
   std::set<std::string> quiet_;              // here, and have said nothing for long

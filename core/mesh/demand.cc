@@ -1,8 +1,10 @@
 #include "core/mesh/demand.h"
 
 #include <algorithm>
+#include <set>
 
 #include "core/event/topic.h"
+#include "core/wire/link_codec.h"
 
 namespace marram::mesh {
 
@@ -190,6 +192,17 @@ bool Readers::any_durable(const std::vector<std::string>& topics) const {
            std::any_of(item.second.filters.begin(), item.second.filters.end(),
                        [&](const FilterStart& filter) { return concerns(filter.filter, topics); });
   });
+}
+
+std::vector<std::string> Readers::durable_filters() const {
+  std::set<std::string> filters;
+  for (const auto& [id, interest] : interests_) {
+    if (!interest.durable) continue;
+    for (const FilterStart& filter : interest.filters) filters.insert(filter.filter);
+  }
+  std::vector<std::string> list(filters.begin(), filters.end());
+  if (!wire::filters_fit(list)) return {"#"};
+  return without_covered(std::move(list));
 }
 
 }  // namespace marram::mesh

@@ -97,6 +97,9 @@ class Readers {
   void add_to(Need& need, const Log& log) const;
   // Whether some durable reader may want something of a stream with these topics.
   bool any_durable(const std::vector<std::string>& topics) const;
+  // What durable readers ask for, none of it covered by another filter; "#" where it is too much
+  // for a frame.
+  std::vector<std::string> durable_filters() const;
   const std::map<std::uint64_t, Interest>& all() const { return interests_; }
 
  private:

@@ -126,11 +126,15 @@ void Mesh::put_interest(Interest interest, Now now, Actions&) {
     };
     if (concerned(interest) || (before != nullptr && concerned(*before))) body_->mark(*log, at);
   }
+  const bool durable = interest.durable || (before != nullptr && before->durable);
+  body_->expects_changed = body_->expects_changed || durable;
   body_->readers.put(std::move(interest));
 }
 
 void Mesh::drop_interest(std::uint64_t id, Now now, Actions&) {
-  if (body_->readers.drop(id)) body_->mark_all(now.steady + body_->options.gather);
+  if (!body_->readers.drop(id)) return;
+  body_->mark_all(now.steady + body_->options.gather);
+  body_->expects_changed = true;
 }
 
 void Mesh::move_cursor(std::uint64_t interest, std::uint32_t log, std::uint64_t upto, Now,
@@ -183,6 +187,7 @@ void Mesh::on_trimmed(std::uint32_t no, std::uint64_t first, Now now, Actions&) 
   if (log == nullptr || !log->record) return;
   LogRecord& record = *log->record;
   record.first = std::max(record.first, first);
+  record.trimmed = true;
   if (record.whole_from != 0) record.whole_from = std::max(record.whole_from, first);
   for (CopyFilter& known : record.filters) known.from = std::max(known.from, first);
   if (!log->writes()) body_->copies.on_trimmed(*log);

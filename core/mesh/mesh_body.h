@@ -66,6 +66,7 @@ struct Mesh::Body {
   Status on(Link& link, wire::Want& want, Now now, Actions& out);
   Status on(Link& link, wire::Stop& stop, Now now, Actions& out);
   Status on(Link& link, wire::Release& release, Now now, Actions& out);
+  Status on(Link& link, wire::Expect& expect, Now now, Actions& out);
   Status on(Link& link, wire::Ack& ack, Now now, Actions& out);
   void take_record(Link& link, wire::MapRecord& record, Now now, Actions& out);
   void hear_of_run(const std::string& epoch);
@@ -89,10 +90,12 @@ struct Mesh::Body {
   void send_acks(Actions& out);
   void reassure(Now now, Actions& out);
   void set_pins(Now now, Actions& out);
+  wire::Expect expectation() const;
+  void tell_expectation(Now now, Actions& out);
 
   // mesh_logs.cc: logs and what is needed of them
-  // Null: too many are known.  Never of one that is `stored`.
-  Log* know(const LogId& id, Now now, bool stored = false);
+  // Null: too many are known.  Never of one that is `stored`.  `open`: what its origin says of it.
+  Log* know(const LogId& id, Now now, bool stored = false, const wire::OpenLog* open = nullptr);
   void set_record(Log& log, const LogRecord& record);
   bool follows(const Interest& interest, const Log& log) const;
   void owe_newborn(Need& need, const Log& log) const;
@@ -145,6 +148,10 @@ struct Mesh::Body {
   TimePoint link_at{};  // a link came up last
   wire::MapRecord published;
   std::map<std::string, SessionId> floods;  // nodes whose records go out, and who told
+
+  wire::Expect expects;          // as peers have been told
+  bool expects_changed = false;  // perhaps
+  TimePoint expects_at{};        // not told before
 
   std::map<SessionId, std::map<std::uint32_t, Said>> said;
   std::set<std::uint32_t> have_changed;

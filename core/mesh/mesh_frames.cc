@@ -93,6 +93,11 @@ std::size_t weight(const wire::LinkFrame& frame) {
                           for (const auto& filter : want.filters) bytes += 32 + filter.size();
                           return bytes;
                         },
+                        [](const wire::Expect& expect) {
+                          std::size_t bytes = expect.streams.size() * kEntry;
+                          for (const auto& filter : expect.filters) bytes += 32 + filter.size();
+                          return bytes;
+                        },
                         [](const wire::Have& have) { return have.logs.size() * kEntry; },
                         [](const wire::Held& held) { return held.logs.size() * kEntry; },
                         [](const wire::Ack& ack) { return ack.logs.size() * kEntry; },
@@ -258,7 +263,7 @@ void Mesh::Body::note_listed(const wire::MapRecord& record, bool by_others) {
 // Logs that are new, and what their streams are.
 void Mesh::Body::note_announced(const wire::MapRecord& record, Now now) {
   for (const wire::OpenLog& open : record.open) {
-    Log* const log = know({record.node_id, open.epoch, open.stream}, now);
+    Log* const log = know({record.node_id, open.epoch, open.stream}, now, false, &open);
     if (log == nullptr) continue;
     log->topics = open.topics;
     log->durability = open.durability;
@@ -365,6 +370,14 @@ Status Mesh::Body::on(Link& link, wire::Release& release, Now now, Actions&) {
   for (const LogId& id : release.logs) {
     if (const Log* const log = logs.find(id)) mark(*log, now.steady);
   }
+  return {};
+}
+
+Status Mesh::Body::on(Link& link, wire::Expect& expect, Now now, Actions&) {
+  for (const std::string& filter : expect.filters) {
+    if (auto status = check_filter(filter, options.limits); !status) return status;
+  }
+  custody.on_expect(link.peer().node_id, std::move(expect), options.streams, now.steady);
   return {};
 }
 

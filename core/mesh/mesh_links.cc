@@ -120,6 +120,7 @@ void Mesh::Body::go_live(Link& link, Now now, Actions& out) {
   for (wire::Held& held : custody.on_peer_up(peer, now.steady)) {
     out.push_back(SendFrame{link.id(), std::move(held)});
   }
+  out.push_back(SendFrame{link.id(), expectation()});
   send_known(link, out);
   wire::Peers peers{membership.records(now.steady, 64)};
   std::erase_if(peers.peers, [&](const auto& known) { return known.node_id == peer; });

@@ -24,7 +24,7 @@ const StreamOptions* find_stream(const StreamTable& streams, const std::string& 
 
 }  // namespace
 
-Log* Mesh::Body::know(const LogId& id, Now now, bool stored) {
+Log* Mesh::Body::know(const LogId& id, Now now, bool stored, const wire::OpenLog* open) {
   bool is_new = false;
   Log* const log = logs.add(id, stored, is_new);
   logs_full = logs_full || log == nullptr;
@@ -36,6 +36,7 @@ Log* Mesh::Body::know(const LogId& id, Now now, bool stored) {
     log->durability = stream->durability.value_or(Durability::Fsync);
     log->priority = stream->priority;
   }
+  if (open != nullptr) log->topics = open->topics;
   custody.on_new_log(*log, now.steady);
   for (const auto& [reader, interest] : readers.all()) {
     if (!stored && interest.durable && follows(interest, *log)) log->followers.push_back(reader);
@@ -87,8 +88,10 @@ Need Mesh::Body::need_of(const Log& log) const {
   owe_newborn(need, log);
   if (carries(log.id.stream)) {
     need.wanted = need.whole = need.standing = need.for_itself = true;
-    need.ask_from({});
-    need.owe_from(1);
+    // What retention here has taken was carried.
+    const std::uint64_t from = log.record && log.record->trimmed ? log.record->first : 1;
+    need.ask_from({.seq = from});
+    need.owe_from(from);
   }
   custody.add_to(need, log);
   serving.add_to(need, log);
@@ -285,6 +288,7 @@ void Mesh::Body::tick(Now now, Actions& out) {
   check_probes(now, out);
   dial_owed(now, out);
   tell_peers(now, out);
+  tell_expectation(now, out);
   membership.on_tick(now.steady, out);
   tick_beacons(now, out);
   sweep(now, out);
@@ -345,6 +349,7 @@ std::optional<TimePoint> Mesh::Body::wake_at() const {
     by(std::max(published_at + std::chrono::seconds(1), own_at));
   }
   if (!have_changed.empty()) by(have_at);
+  if (expects_changed) by(expects_at);
   by(reassure_at);
   if (pins_changed) by(pins_at);
   if (epoch_due) by(epoch_at);

@@ -11,6 +11,7 @@ constexpr Duration kLookEvery = std::chrono::milliseconds(25);
 constexpr Duration kListenFirst = std::chrono::milliseconds(500);
 constexpr Duration kHaveEvery = std::chrono::milliseconds(500);
 constexpr Duration kPinsEvery = std::chrono::seconds(1);
+constexpr Duration kExpectEvery = std::chrono::seconds(1);
 constexpr std::size_t kStateBytes = 256 << 10;
 constexpr std::size_t kRecordBytes = 768 << 10;  // of the own one: it goes in one frame
 constexpr std::size_t kTopicsBytes = 256 << 10;  // of them, of its topics
@@ -95,6 +96,23 @@ void Mesh::Body::publish(Now now, Actions& out) {
   out.push_back(SaveFacts{facts});
   facts_changed = false;
   floods[options.node_id] = 0;
+}
+
+wire::Expect Mesh::Body::expectation() const {
+  wire::Expect what{readers.durable_filters(), options.carry};
+  if (what.streams.size() > wire::kExpectStreamsMax) what.streams = {"*"};
+  return what;
+}
+
+// To peers that are here; who comes is told at the start of the session.
+void Mesh::Body::tell_expectation(Now now, Actions& out) {
+  if (!expects_changed || now.steady < expects_at) return;
+  expects_changed = false;
+  wire::Expect what = expectation();
+  if (what == expects) return;
+  expects = std::move(what);
+  expects_at = now.steady + kExpectEvery;
+  for (const auto& [peer, id] : links.peers()) out.push_back(SendFrame{id, expects});
 }
 
 void Mesh::Body::send_known(Link& link, Actions& out) {

@@ -102,6 +102,7 @@ LogState LogTable::read_log(const Statement& row) const {
   log.record.events = unsigned_of(row.number(8));
   log.record.bytes = unsigned_of(row.number(9));
   log.trimmed = unsigned_of(row.number(10));
+  log.record.trimmed = log.trimmed > 0;
   log.total = unsigned_of(row.number(11));
   log.recorded = wall(row.number(12));
   log.mixed = row.number(13) != 0;

@@ -163,6 +163,7 @@ Result<std::uint64_t> Retention::trim(LogState& log, Cut cut, WallTime now) {
   log.record.events -= std::min(log.record.events, *rows);
   log.record.bytes = before - std::min(before, weight->bytes);
   log.record.first = cut.upto + 1;
+  log.record.trimmed = true;
   if (log.record.whole_from != 0) {
     log.record.whole_from = std::max(log.record.whole_from, log.record.first);
   }

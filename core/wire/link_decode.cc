@@ -234,6 +234,16 @@ Release read_release(Reader& in) {
   return release;
 }
 
+Expect read_expect(Reader& in) {
+  Expect expect;
+  expect.filters = read_texts(in, "filters", kLinkFiltersMax);
+  const Reader::Array streams = in.array("streams", 0, kExpectStreamsMax);
+  for (std::size_t i = 0; i < streams.count && in.ok(); ++i)
+    expect.streams.push_back(read_name(in, "stream"));
+  in.leave(streams);
+  return expect;
+}
+
 // An event in a log has its id: one made here would be another one at each node.
 void read_event(Reader& in, EventBatch& batch, UuidMaker& ids) {
   const Reader::Array array = in.array("event", 6, kElementsMax);
@@ -347,6 +357,7 @@ std::size_t elements_of(std::uint64_t verb) {
     case LinkVerb::State:
     case LinkVerb::Held:
     case LinkVerb::Release:
+    case LinkVerb::Expect:
       return 2;
     case LinkVerb::Upto:
       return 3;
@@ -395,6 +406,8 @@ LinkFrame LinkDecoder::read_frame(Reader& in, std::uint64_t verb) {
       return Stop{in.number("want")};
     case LinkVerb::Release:
       return read_release(in);
+    case LinkVerb::Expect:
+      return read_expect(in);
     case LinkVerb::Data:
       return read_data(in, ids_);
     case LinkVerb::Upto:
@@ -421,7 +434,8 @@ Result<LinkFrame> LinkDecoder::decode(std::string_view bytes) {
   const Reader::Array array = in.array("frame", 1, kElementsMax);
   const std::uint64_t verb = in.number("verb");
   if (!in.ok()) return fail(Errc::Protocol, "wire: " + in.error());
-  if (verb >= kIgnorableFrom) return Unknown{verb};
+  const bool expect = verb == static_cast<std::uint64_t>(LinkVerb::Expect);
+  if (verb >= kIgnorableFrom && !expect) return Unknown{verb};
   const std::size_t elements = elements_of(verb);
   if (elements == 0) {
     return fail(Errc::Protocol, fmt::format("wire: verb {} is none of a link", verb));

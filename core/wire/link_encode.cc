@@ -149,6 +149,10 @@ std::string encode(const Release& release) {
   return out.take();
 }
 
+std::string encode(const Expect& expect) {
+  return Writer(LinkVerb::Expect, 2, 256).texts(expect.filters).texts(expect.streams).take();
+}
+
 std::string encode(const Data& data) {
   if (data.batch == nullptr) return encode_data(data.want, data.after, data.upto, {}, {});
   return encode_data(data.want, data.after, data.upto, data.batch->events(), {});

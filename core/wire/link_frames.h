@@ -29,10 +29,11 @@ inline constexpr std::string_view kRoleNode = "node";
 inline constexpr std::size_t kLinkFrameBytesMax = 1 << 20;  // also in the handshake's HELLO
 inline constexpr std::size_t kPartBytesMax = 64 << 10;      // of one PART
 inline constexpr std::size_t kLinkEventsMax = 4096;         // of one DATA
-inline constexpr std::size_t kLinkFiltersMax = 1000;        // of one WANT; more: ask for all
-inline constexpr std::size_t kLogsPerFrameMax = 1024;       // of HAVE, HELD, ACK, RELEASE
-inline constexpr std::size_t kPeersPerFrameMax = 256;       // of PEERS
-inline constexpr std::size_t kAddressesMax = 8;             // of one node
+inline constexpr std::size_t kLinkFiltersMax = 1000;    // of one WANT, EXPECT; more: ask for all
+inline constexpr std::size_t kExpectStreamsMax = 1000;  // of one EXPECT; more: "*"
+inline constexpr std::size_t kLogsPerFrameMax = 1024;   // of HAVE, HELD, ACK, RELEASE
+inline constexpr std::size_t kPeersPerFrameMax = 256;   // of PEERS
+inline constexpr std::size_t kAddressesMax = 8;         // of one node
 inline constexpr std::size_t kAddressBytesMax = 256;
 inline constexpr std::size_t kRecordsPerFrameMax = 256;   // of STATE
 inline constexpr std::size_t kKnownPerFrameMax = 16'384;  // of STATE: all nodes that a map holds
@@ -61,6 +62,7 @@ enum class LinkVerb : std::uint8_t {
   Ack = 74,
   Credit = 75,
   Part = 76,
+  Expect = 128,  // who does not know it passes it over
 };
 
 // Verb 1.  Before it nothing else is answered.
@@ -197,6 +199,15 @@ struct Release {
   std::vector<LogId> logs;
 };
 
+// What the sender will want, standing, of logs that there are not yet: of topics that match the
+// filters of its durable readers, and of the streams that it carries ("*": all).  Replaces what it
+// said before; before the first one it is nothing.
+struct Expect {
+  std::vector<std::string> filters;
+  std::vector<std::string> streams;
+  bool operator==(const Expect&) const = default;
+};
+
 // Events in answer to a want: with them, and the gaps told before, the receiver has
 // everything that matches in (after, upto].  Each event has seq (in position, log 0),
 // recorded, and the rest as published.  See encode_data() for sending.
@@ -249,8 +260,9 @@ struct Credit {
   std::uint64_t granted = 0;
 };
 
-using LinkFrame = std::variant<LinkHello, Peers, State, Have, Held, Want, Stop, Release, Data, Upto,
-                               LinkGap, Part, Ack, Credit, Ping, Pong, Broken, Bye, Unknown>;
+using LinkFrame =
+    std::variant<LinkHello, Peers, State, Have, Held, Want, Stop, Release, Expect, Data, Upto,
+                 LinkGap, Part, Ack, Credit, Ping, Pong, Broken, Bye, Unknown>;
 
 // What a frame takes of the receiver's window, the same on both sides; 0: not data.
 // DATA: 64 + for each event its bytes() and 64.  PART: 64 + bytes.  UPTO, GAP: 64.

@@ -197,6 +197,16 @@ TEST_CASE("logs of a hold and of its release belong to the stream that the frame
   CHECK(release.logs == std::vector<LogId>{log});
 }
 
+TEST_CASE("what a node expects comes as it was said, up to its limits") {
+  wire::Expect expect{{"a/#", "b"}, {"alarms", "*"}};
+  CHECK(there_and_back<wire::Expect>(expect) == expect);
+  CHECK(there_and_back<wire::Expect>(wire::Expect{}) == wire::Expect{});
+
+  expect.streams.assign(wire::kExpectStreamsMax + 1, "s");
+  wire::LinkDecoder decoder{Limits{}};
+  CHECK_FALSE(decoder.decode(wire::encode_link(expect)).has_value());
+}
+
 TEST_CASE("a want begins where a log can have a seq, whatever a reader asks for") {
   wire::Want want = test::sample_want();
 

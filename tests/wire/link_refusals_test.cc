@@ -91,9 +91,9 @@ TEST_CASE("verbs of clients and unknown ones are refused, from 128 on they are U
     CHECK((answer(bytes) == "accepted") == shared);
   }
   CHECK(has(answer("\x91\x4D"), "verb 77 is none of a link"));
-  const auto later = decoder.decode("\x92\xCC\x80\xC0");
+  const auto later = decoder.decode("\x92\xCC\x81\xC0");
   REQUIRE(later.has_value());
-  CHECK(std::get<wire::Unknown>(*later).verb == 128);
+  CHECK(std::get<wire::Unknown>(*later).verb == 129);
   CHECK(wire::encode_link(*later).empty());
 }
 

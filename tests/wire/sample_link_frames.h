@@ -116,6 +116,7 @@ inline std::vector<std::pair<std::string, wire::LinkFrame>> sample_link_values()
   add("stop", wire::Stop{12});
   add("release", wire::Release{"alarms", {sample_log()}});
   add("release-stream", wire::Release{"events", {}});
+  add("expect", wire::Expect{{"plant/+/alarm/#", "plant/1/state"}, {"alarms"}});
   add("data", sample_data());
   add("upto", wire::Upto{12, 44, 50});
   add("upto-head", wire::Upto{14, 50, 50});

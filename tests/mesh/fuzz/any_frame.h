@@ -53,7 +53,7 @@ class AnyFrame {
   explicit AnyFrame(Bytes& bytes) : in_(bytes) {}
 
   wire::LinkFrame make() {
-    switch (in_.byte() % 16) {
+    switch (in_.byte() % 17) {
       case 0:
         return wire::Peers{in_.some([&] { return peer(); })};
       case 1:
@@ -84,6 +84,8 @@ class AnyFrame {
       case 14:
         return wire::Ack{
             in_.some([&] { return wire::AckEntry{log(), in_.number(), in_.number()}; })};
+      case 15:
+        return wire::Expect{in_.some([&] { return filter(); }), in_.some([&] { return stream(); })};
       default:
         return other();
     }

@@ -5,12 +5,16 @@
 #include <algorithm>
 
 #include "core/event/topic.h"
+#include "core/mesh/demand.h"
 #include "core/wire/link_codec.h"
 #include "tests/sim/world/sim_node.h"
 
 namespace marram::sim {
 
 namespace {
+
+const std::map<std::string, std::vector<std::string>> kStreams = {{"alarms", {"alarm/#"}},
+                                                                  {"events", {}}};
 
 constexpr WallTime kDay{std::chrono::sys_days{std::chrono::year(2026) / 11 / 24}};
 
@@ -120,7 +124,7 @@ std::size_t World::add_node(const std::vector<std::size_t>& dials, mesh::MeshOpt
   for (const std::size_t other : dials) with.seeds.push_back(SimNode::address_of(other));
   if (with.streams.streams().empty()) {
     StreamOptions alarms{.name = "alarms",
-                         .topics = {"alarm/#"},
+                         .topics = kStreams.at("alarms"),
                          .durability = {},
                          .priority = Priority::High,
                          .retain = {options_.retain, {}},
@@ -377,16 +381,23 @@ std::uint64_t World::trimmed_by(const LogId& log, std::size_t node, TimePoint ma
 
 World::Needs& World::needs_heard(std::size_t node, const LogId& log) {
   const auto [found, is_new] = heard_of_log_.try_emplace({node, log.text()});
-  if (is_new) found->second = heard_of_stream_[{node, log.stream}];
+  if (!is_new) return found->second;
+  // What the origin itself has told of is what it has heard of others, and nothing of this log.
+  for (const auto& [teller, needs] : heard_of_stream_[{node, log.stream}]) {
+    if (SimNode::id_of(teller) != log.origin) merge(found->second, needs);
+  }
+  if (SimNode::id_of(node) == log.origin) merge(found->second, expected_of_[{node, log.stream}]);
   return found->second;
 }
 
 World::Told World::needs_told(const SimNode& from, const wire::LinkFrame& frame) {
-  Told told;
+  Told told{.from = from.index(), .streams = {}, .expected = {}, .logs = {}};
   const auto tell = [&](const LogId& log) {
     told.logs.emplace_back(log, needs_heard(from.index(), log)).second[from.index()] = now_;
     Needs& stream = told.streams[log.stream];
-    stream = heard_of_stream_[{from.index(), log.stream}];
+    for (const auto& [teller, needs] : heard_of_stream_[{from.index(), log.stream}]) {
+      merge(stream, needs);
+    }
     stream[from.index()] = now_;
   };
   const auto* const want = std::get_if<wire::Want>(&frame);
@@ -394,6 +405,15 @@ World::Told World::needs_told(const SimNode& from, const wire::LinkFrame& frame)
   const auto* const ack = std::get_if<wire::Ack>(&frame);
   if (ack != nullptr) {
     for (const wire::AckEntry& entry : ack->logs) tell(entry.log);
+  }
+  const auto* const expect = std::get_if<wire::Expect>(&frame);
+  for (const auto& [stream, topics] : kStreams) {
+    const auto concerned = [&topics](const std::string& filter) {
+      return mesh::concerns(filter, topics);
+    };
+    const bool expected =
+        expect != nullptr && std::any_of(expect->filters.begin(), expect->filters.end(), concerned);
+    if (expected) told.expected[stream][from.index()] = now_;
   }
   return told;
 }
@@ -415,7 +435,9 @@ void World::note_heard(std::size_t to, const wire::LinkFrame& frame) {
 
 void World::note_needs(std::size_t to, const Told& told) {
   for (const auto& [log, needs] : told.logs) merge(needs_heard(to, log), needs);
-  for (const auto& [stream, needs] : told.streams) merge(heard_of_stream_[{to, stream}], needs);
+  for (const auto& [stream, needs] : told.streams)
+    merge(heard_of_stream_[{to, stream}][told.from], needs);
+  for (const auto& [stream, needs] : told.expected) merge(expected_of_[{to, stream}], needs);
 }
 
 void World::note_published(const std::string& id, const LogId& log, std::uint64_t seq) {

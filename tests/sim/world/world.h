@@ -131,7 +131,9 @@ class World {
   static Pair pair(std::size_t a, std::size_t b) { return {std::min(a, b), std::max(a, b)}; }
   void note_want(const SimNode& from, mesh::SessionId session, const wire::LinkFrame& frame);
   struct Told {
+    std::size_t from = 0;
     std::map<std::string, Needs> streams;
+    std::map<std::string, Needs> expected;  // by stream: of the neighbour itself
     std::vector<std::pair<LogId, Needs>> logs;
   };
   Needs& needs_heard(std::size_t node, const LogId& log);
@@ -165,8 +167,10 @@ class World {
   // What a node has heard of others' needs of a log: word of them goes with every standing WANT
   // and every ACK, and on with those of who heard it.  Of a log that is new to it: who needs the
   // stream.
-  std::map<std::pair<std::size_t, std::string>, Needs> heard_of_log_;     // text
-  std::map<std::pair<std::size_t, std::string>, Needs> heard_of_stream_;  // name
+  std::map<std::pair<std::size_t, std::string>, Needs> heard_of_log_;  // text
+  std::map<std::pair<std::size_t, std::string>, std::map<std::size_t, Needs>>
+      heard_of_stream_;                                               // name; by teller
+  std::map<std::pair<std::size_t, std::string>, Needs> expected_of_;  // name
   std::string failure_;
 };
 

@@ -37,7 +37,7 @@ struct Deaf : StoreListener {
   void on_committed(EventBatchPtr) override {}
   void on_log_opened(const LogRecord&) override {}
   void on_cursors_saved(std::vector<CursorMove>) override {}
-  void on_trimmed(std::uint32_t, std::uint64_t, const Gap&, bool) override {}
+  void on_trimmed(std::uint32_t, std::uint64_t, const Gap&, std::uint64_t) override {}
 };
 
 std::unique_ptr<EventBatch> make_batch(std::size_t count, const std::string& payload,

@@ -285,9 +285,10 @@ void Broker::on_cursors_saved(std::span<const CursorMove> moves) {
   }
 }
 
-void Broker::on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed) {
+void Broker::on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap,
+                        std::uint64_t owed) {
   if (KnownLog* const known = body_->logs.find(log)) known->first = std::max(known->first, first);
-  if (!owed) return;
+  if (owed == 0) return;
   body_->log.warn("broker", "events were dropped before they were delivered",
                   {{"log", std::to_string(log)},
                    {"from", std::to_string(gap.from)},

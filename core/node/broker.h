@@ -96,7 +96,7 @@ class Broker {
   void on_dropped(std::span<const Position> heads, WallTime recorded);
   void on_log_opened(const LogRecord& log);
   void on_cursors_saved(std::span<const CursorMove> moves);
-  void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed);
+  void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, std::uint64_t owed);
   // Comes behind on_committed() of the events that the copy got, if there were any.
   void on_copied(const LogRecord& log, const std::vector<Gap>& gaps);
   void on_backfilled(const LogRecord& log);

@@ -54,7 +54,8 @@ void StoreEvents::on_cursors_saved(std::vector<CursorMove> moves) {
   loop_.post([this, moves = std::move(moves)] { broker_->on_cursors_saved(moves); });
 }
 
-void StoreEvents::on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed) {
+void StoreEvents::on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap,
+                             std::uint64_t owed) {
   loop_.post([this, log, first, gap, owed] {
     broker_->on_trimmed(log, first, gap, owed);
     if (mesh_ != nullptr) mesh_->on_trimmed(log, first);

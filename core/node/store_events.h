@@ -31,7 +31,8 @@ class StoreEvents : public StoreListener {
   void on_committed(EventBatchPtr batch) override;
   void on_log_opened(const LogRecord& log) override;
   void on_cursors_saved(std::vector<CursorMove> moves) override;
-  void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed) override;
+  void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap,
+                  std::uint64_t owed) override;
   void on_copied(const LogRecord& log, const std::vector<Gap>& gaps) override;
   void on_backfilled(const LogRecord& log, const std::optional<BackfillRecord>& backfill) override;
   void on_log_forgotten(std::uint32_t log) override;

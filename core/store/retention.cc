@@ -213,7 +213,7 @@ Status Retention::note(LogState& log, Cut cut, WallTime now) {
 
 Status Retention::note_history(const LogState& log, std::uint64_t upto) {
   const std::uint32_t no = log.record.no;
-  trims_.push_back({no, upto + 1, {no, log.record.first, upto, "retention"}, false});
+  trims_.push_back({no, upto + 1, {no, log.record.first, upto, "retention"}, 0});
   // What this node has said of a log that it wrote stays said.
   if (!log.record.open && log.record.id.origin == tables_.logs.node_id()) return {};
   // Everybody here has been told of what went before.
@@ -227,7 +227,7 @@ Status Retention::note_owed(const LogState& log, Cut cut, std::uint64_t history)
   const Gap gap{no, std::max(log.record.first, history + 1), cut.upto, cut.reason};
   const auto rows = tables_.events.count(at(log, gap.from), at(log, gap.to));
   if (!rows) return tl::unexpected(rows.error());
-  trims_.push_back({no, cut.upto + 1, gap, *rows > 0});
+  trims_.push_back({no, cut.upto + 1, gap, *rows});
   if (*rows == 0) return {};
   if (auto status = tables_.gaps.count(gap.reason, *rows); !status) return status;
   return tables_.gaps.add(gap);

@@ -23,7 +23,7 @@ struct Trim {
   std::uint32_t log = 0;
   std::uint64_t first = 1;
   Gap gap;
-  bool owed = false;
+  std::uint64_t owed = 0;  // events
 };
 
 class Retention {

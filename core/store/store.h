@@ -77,9 +77,10 @@ class StoreListener {
   virtual void on_log_opened(const LogRecord& log) = 0;
   // Moves given to save_cursors() are on disk.
   virtual void on_cursors_saved(std::vector<CursorMove> moves) = 0;
-  // Events below `first` of a log are gone.  `owed`: not history, but dropped from
-  // under a durable reader, for gap.reason.
-  virtual void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed) = 0;
+  // Events below `first` of a log are gone.  `owed`: so many were no history, but dropped
+  // from under a durable reader or a hold, for gap.reason.
+  virtual void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap,
+                          std::uint64_t owed) = 0;
   // What on_committed() told may be looked at now: its submitters have been answered.
   virtual void on_told() {}
 };

@@ -46,7 +46,7 @@ struct Told {
     std::uint32_t log;
     std::uint64_t first;
     Gap gap;
-    bool owed;
+    std::uint64_t owed;
   };
   std::vector<Trim> trims;
   // Of copies, as words: "opened 1 0", "events 1 3..7", "copied 1 10", "gap 8..9 lost",
@@ -96,7 +96,8 @@ class RecordingListener : public StoreListener {
         [&](Told& told) { told.saved.insert(told.saved.end(), moves.begin(), moves.end()); });
     saved_.post(0);
   }
-  void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed) override {
+  void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap,
+                  std::uint64_t owed) override {
     told_.with([&](Told& told) { told.trims.push_back({log, first, gap, owed}); });
   }
 

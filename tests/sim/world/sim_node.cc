@@ -169,11 +169,12 @@ void SimNode::on_cursors_saved(std::vector<CursorMove> moves) {
   }
 }
 
-void SimNode::on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed) {
+void SimNode::on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap,
+                         std::uint64_t owed) {
   if (!up()) return;
   world_.trace(fmt::format("{} trims {} below {}", id_of(index_), log, first));
-  world_.expect(!owed, fmt::format("{} trims {}..{} of log {}, which somebody has not had",
-                                   id_of(index_), gap.from, gap.to, log));
+  world_.expect(owed == 0, fmt::format("{} trims {}..{} of log {}, which somebody has not had",
+                                       id_of(index_), gap.from, gap.to, log));
   if (ids_[log].origin == id_of(index_)) world_.note_trimmed(ids_[log], first, full_in_run_);
   mesh_->on_trimmed(log, first, world_.now(index_), out_);
 }

@@ -86,7 +86,8 @@ class SimNode : private StoreListener, private Clock {
   void on_log_forgotten(std::uint32_t log) override;
   void on_log_opened(const LogRecord& log) override;
   void on_cursors_saved(std::vector<CursorMove> moves) override;
-  void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap, bool owed) override;
+  void on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap,
+                  std::uint64_t owed) override;
   void on_published(const marram::Published& published);
   // --- its clock ---
   TimePoint now() const override { return world_.time(); }

@@ -160,6 +160,16 @@ bool Consumer::seen_all(const Track& track) const {
   return !track.finding && (track.live || track.position >= head(track));
 }
 
+// What it knew may have been trimmed since.
+bool Consumer::knows_next(const Track& track) const {
+  return track.next.recorded != WallTime() && track.next.seq >= logs_.find(track.log)->first;
+}
+
+// It is stored, and not settled.
+bool Consumer::is_owed(const Track& track, const Entry& entry) const {
+  return entry.state != Window::State::Settled && entry.seq >= logs_.find(track.log)->first;
+}
+
 std::uint64_t Consumer::cursor(Track& track) const {
   if (const Entry* entry = track.window.first_unsettled()) return entry->seq - 1;
   return track.live ? std::max(track.position, head(track)) : track.position;
@@ -233,7 +243,7 @@ bool Consumer::put_back(Lane& lane, Track& track, bool keep) {
       forget(entry);
       track.live = false;
       track.position = entry.seq - 1;
-      track.next = entry.recorded;
+      track.next = {entry.seq, entry.recorded};
     });
   }
   for (Entry& entry : track.window) {
@@ -338,7 +348,7 @@ void Consumer::look_ahead(Actions& out) {
         if (holds_newer(*lane, *track)) break;
         continue;
       }
-      if (track->finding || track->next != WallTime()) break;
+      if (track->finding || knows_next(*track)) break;
       lane->reading = Reading::Next;
       out.push_back(ReadLog{track->log, track->position, 1, 1});
       break;
@@ -441,8 +451,9 @@ std::uint64_t Consumer::backlog() const {
     for (const auto& track : lane->tracks) {
       count += static_cast<std::uint64_t>(
           std::count_if(track->window.begin(), track->window.end(),
-                        [](const Entry& entry) { return entry.state != Window::State::Settled; }));
-      if (!seen_all(*track)) count += head(*track) - std::min(head(*track), track->position);
+                        [&](const Entry& entry) { return is_owed(*track, entry); }));
+      const std::uint64_t passed = std::max(track->position, logs_.find(track->log)->first - 1);
+      if (!seen_all(*track)) count += head(*track) - std::min(head(*track), passed);
     }
   }
   return count;
@@ -461,10 +472,12 @@ std::optional<WallTime> Consumer::oldest() const {
   for (const auto& lane : lanes_) {
     for (const auto& track : lane->tracks) {
       WallTime time{};
-      if (const Entry* entry = track->window.first_unsettled()) {
+      const auto entry = std::find_if(track->window.begin(), track->window.end(),
+                                      [&](const Entry& known) { return is_owed(*track, known); });
+      if (entry != track->window.end()) {
         time = entry->recorded;
-      } else if (!seen_all(*track)) {
-        time = track->next;
+      } else if (!seen_all(*track) && knows_next(*track)) {
+        time = track->next.recorded;
       }
       if (time != WallTime()) oldest = std::min(oldest.value_or(time), time);
     }

@@ -84,6 +84,8 @@ struct Stretch {
   EventBatchPtr batch;    // in order; may hold events of other logs too; null: none
   std::vector<Gap> gaps;  // in order
   bool filtered = false;  // `batch` has only what matches
+  // Up to here nothing is to be had, whatever `batch` has: it went after that was read.
+  std::uint64_t gone = 0;
 };
 
 class Consumer {
@@ -151,7 +153,7 @@ class Consumer {
   // Everything up to here is settled or does not match; empty: not known yet.
   std::optional<std::uint64_t> cursor_of(std::uint32_t log);
   std::size_t in_flight() const { return out_; }
-  std::uint64_t backlog() const;           // by positions where it is behind
+  std::uint64_t backlog() const;           // of what is stored; by positions where it is behind
   bool backlog_exact() const;              // all of these match
   std::optional<WallTime> oldest() const;  // empty: nothing, or not known
   bool live() const;                       // in some log
@@ -161,6 +163,10 @@ class Consumer {
 
  private:
   using Entry = Window::Entry;
+  struct Next {
+    std::uint64_t seq = 0;
+    WallTime recorded{};
+  };
   // One log with something left to do.
   struct Track {
     std::uint32_t log = 0;
@@ -174,7 +180,7 @@ class Consumer {
     bool begun = true;               // false: where it begins is not known yet
     std::uint64_t handed = 0;        // up to here an earlier member may have had events
     std::uint64_t saved = 0;         // the last cursor given to SaveCursor
-    WallTime next{};                 // of what follows `position`, as far as it is known
+    Next next;                       // what follows `position`, as far as it is known
     TimePoint retry_at{};
     Window window;
   };
@@ -213,6 +219,8 @@ class Consumer {
   std::uint64_t head(const Track& track) const;
   bool grows(const Track& track) const;
   bool seen_all(const Track& track) const;
+  bool knows_next(const Track& track) const;
+  bool is_owed(const Track& track, const Entry& entry) const;
   std::uint64_t cursor(Track& track) const;
   bool put_back(Lane& lane, Track& track, bool keep);
 

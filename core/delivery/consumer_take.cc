@@ -131,7 +131,7 @@ void Consumer::on_batch(const EventBatchPtr& batch, std::vector<std::uint32_t>& 
     } else if (taken == Taken::NoRoom) {
       track.live = false;
       track.position = seq - 1;
-      track.next = event.recorded;
+      track.next = {seq, event.recorded};
     }
   }
   if (kept == 0) return;
@@ -176,12 +176,13 @@ void Consumer::take_next(Lane& lane, Track& track, const Stretch& stretch, const
     const EventView& event = stretch.batch->events()[i];
     const std::uint64_t seq = event.position.seq();
     if (event.position.log() != track.log || seq <= before) continue;
+    if (seq <= stretch.gone) continue;
     if (seq > upto) break;
     if (!stretch.filtered && !filters_.match(event.topic, event.recorded)) continue;
     const bool told = skip_gaps(seq - 1);
     const Taken taken = told ? take(lane, track, event, now) : Taken::NoRoom;
     if (taken == Taken::Out) writer.add(i, seq <= track.handed ? 2 : 1);
-    track.next = event.recorded;
+    track.next = {seq, event.recorded};
     if (taken == Taken::NoRoom) {
       if (told) track.position = std::max(track.position, seq - 1);
       writer.flush();
@@ -214,7 +215,7 @@ void Consumer::take_again(Lane& lane, Track& track, const Stretch& stretch, cons
     };
     while (i < size && before(stretch.batch->events()[i])) ++i;
     const EventView* event = i < size ? &stretch.batch->events()[i] : nullptr;
-    const bool here = event != nullptr && event->position == wanted &&
+    const bool here = event != nullptr && event->position == wanted && entry.seq > stretch.gone &&
                       (stretch.filtered || filters_.match(event->topic, event->recorded));
     if (here && (event->expires == WallTime() || event->expires > now.wall)) {
       if (!room_again_for(entry.bytes)) break;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
 #include <utility>
 
 #include "core/event/event.h"
@@ -24,6 +25,9 @@ struct KnownLog {
   bool own = true;          // of a copy: this node wrote it, so a reader can tell where to begin
   std::uint64_t first = 1;  // lowest stored seq
   std::uint64_t head = 0;   // highest committed seq, as far as the owner was told
+  // Up to here somebody's events were dropped, the last ones for this reason.
+  std::uint64_t dropped = 0;
+  std::string dropped_for;
   std::uint32_t lane = 0;
   std::uint64_t order = 0;  // within the lane: the epoch's start number
 };

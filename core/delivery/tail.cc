@@ -47,7 +47,7 @@ void Tail::drop_oldest() {
   const Held& oldest = held_.front();
   for (const std::uint32_t log : oldest.logs) {
     const auto refs = logs_.find(log);
-    // Of a log that was forgotten meanwhile the oldest here is a newer one.
+    // Of a log that was cut or forgotten meanwhile the oldest here is a newer one.
     if (refs == logs_.end() || refs->second.front().batch != oldest.batch) continue;
     refs->second.pop();
     if (refs->second.empty()) logs_.erase(refs);
@@ -60,6 +60,18 @@ void Tail::clear() {
   held_.clear();
   logs_.clear();
   bytes_ = 0;
+}
+
+void Tail::cut(std::uint32_t log, std::uint64_t upto) {
+  const auto refs = logs_.find(log);
+  if (refs == logs_.end()) return;
+  while (!refs->second.empty() && refs->second.front().last <= upto) refs->second.pop();
+  if (refs->second.empty()) {
+    logs_.erase(refs);
+    return;
+  }
+  Ref& oldest = refs->second.front();
+  oldest.first = std::max(oldest.first, upto + 1);
 }
 
 std::optional<std::uint64_t> Tail::next(std::uint32_t log, std::uint64_t after) const {

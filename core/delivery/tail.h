@@ -34,6 +34,8 @@ class Tail {
   // Newer batches push out the oldest; the newest one stays, whatever its size.
   void push(const EventBatchPtr& batch, const std::vector<LogRange>& ranges);
   void clear();
+  // Up to there nothing of the log is here any more.
+  void cut(std::uint32_t log, std::uint64_t upto);
   // What is here of a log is not all of it any more; what is pushed later is.
   void forget(std::uint32_t log) { logs_.erase(log); }
 

@@ -143,6 +143,24 @@ void Broker::Body::on_log_opened(const LogRecord& record) {
   }
 }
 
+// What was owed and is said to be dropped is not delivered any more: readers get the gap, from
+// the disk.  History that memory still has is as good as before.
+void Broker::Body::on_trimmed(std::uint32_t no, std::uint64_t first, const Gap& gap,
+                              std::uint64_t owed) {
+  KnownLog* const known = logs.find(no);
+  if (known != nullptr) known->first = std::max(known->first, first);
+  if (owed == 0) return;
+  tail.cut(no, gap.to);
+  if (known == nullptr) return;
+  known->dropped = gap.to;
+  known->dropped_for = gap.reason;
+  log.warn("broker", "events were dropped before they were delivered",
+           {{"log", std::to_string(no)},
+            {"from", std::to_string(gap.from)},
+            {"to", std::to_string(gap.to)},
+            {"reason", gap.reason}});
+}
+
 // `todo` grows while it is carried out: a read that memory answers has its own
 // consequences.  It is empty afterwards.
 void Broker::Body::carry_out(Slot& slot, Actions& todo) {
@@ -287,13 +305,7 @@ void Broker::on_cursors_saved(std::span<const CursorMove> moves) {
 
 void Broker::on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap,
                         std::uint64_t owed) {
-  if (KnownLog* const known = body_->logs.find(log)) known->first = std::max(known->first, first);
-  if (owed == 0) return;
-  body_->log.warn("broker", "events were dropped before they were delivered",
-                  {{"log", std::to_string(log)},
-                   {"from", std::to_string(gap.from)},
-                   {"to", std::to_string(gap.to)},
-                   {"reason", gap.reason}});
+  body_->on_trimmed(log, first, gap, owed);
 }
 
 void Broker::flush() { body_->flush(); }

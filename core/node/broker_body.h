@@ -73,6 +73,7 @@ struct Broker::Body {
   void match(const EventBatchPtr& batch);
   void on_missed(Position head);
   void on_log_opened(const LogRecord& record);
+  void on_trimmed(std::uint32_t no, std::uint64_t first, const Gap& gap, std::uint64_t owed);
   void deliver(const EventBatchPtr& batch);
   void carry_out(Slot& slot, Actions& todo);
   void look_at(Slot& slot);
@@ -110,6 +111,7 @@ struct Broker::Body {
   bool answer_from_memory(Slot& slot, const ReadLog& read, Actions& out);
   void ask_disk(const Read& read);
   void on_read(const Read& read, Result<ReadResult> result);
+  void leave_out_dropped(Stretch& stretch, std::uint64_t first) const;
   void find_time(Slot& slot, const FindTime& find);
   void answer_questions(Slot& slot);
 

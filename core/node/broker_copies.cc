@@ -181,6 +181,7 @@ void Broker::on_backfilled(const LogRecord& log) {
   KnownLog* const known = body_->logs.find(log.no);
   if (known == nullptr) return;
   known->first = log.first;
+  if (log.first <= known->dropped) known->dropped = 0;  // some of it has come again
   // What came lies among what memory has, and is on disk only.
   if (log.durability != Durability::Memory) body_->tail.forget(log.no);
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "core/node/broker_body.h"
@@ -58,12 +59,13 @@ void Broker::Body::on_read(const Read& read, Result<ReadResult> result) {
   if (Slot* const slot = still(read.index, read.uid)) {
     Actions todo;
     if (result) {
-      const Stretch stretch{.log = read.read.log,
-                            .after = read.read.after,
-                            .upto = result->upto,
-                            .batch = std::move(result->batch),
-                            .gaps = std::move(result->gaps),
-                            .filtered = true};
+      Stretch stretch{.log = read.read.log,
+                      .after = read.read.after,
+                      .upto = result->upto,
+                      .batch = std::move(result->batch),
+                      .gaps = std::move(result->gaps),
+                      .filtered = true};
+      leave_out_dropped(stretch, result->first);
       slot->consumer->on_stretch(stretch, now, todo);
     } else {
       if (result.error().code != Errc::Closed) log.error("broker", result.error().message);
@@ -78,6 +80,19 @@ void Broker::Body::on_read(const Read& read, Result<ReadResult> result) {
     reads_waiting.pop_front();
     ask_disk(next);
   }
+}
+
+// What went since the log, which began at `first` then, was read.
+void Broker::Body::leave_out_dropped(Stretch& stretch, std::uint64_t first) const {
+  const KnownLog* const known = logs.find(stretch.log);
+  if (known == nullptr || known->dropped < first) return;
+  const Gap gap{stretch.log, std::max(first, stretch.after + 1),
+                std::min(known->dropped, stretch.upto), known->dropped_for};
+  if (gap.from > gap.to) return;
+  const auto place = std::find_if(stretch.gaps.begin(), stretch.gaps.end(),
+                                  [&](const Gap& other) { return other.from >= gap.from; });
+  stretch.gaps.insert(place, gap);
+  stretch.gone = known->dropped;
 }
 
 void Broker::Body::find_time(Slot& slot, const FindTime& find) {

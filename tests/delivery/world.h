@@ -256,7 +256,7 @@ class World {
   void trim(std::uint32_t log, std::uint64_t first) {
     firsts_[log] = first;
     logs.find(log)->first = first;
-    tail_.clear();
+    tail_.cut(log, first - 1);
     for (std::uint64_t seq = 1; seq < first; ++seq) at(Position(log, seq)).gone = true;
   }
 

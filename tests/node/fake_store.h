@@ -2,6 +2,7 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <deque>
 #include <functional>
@@ -38,9 +39,9 @@ class FakeStore : public Store {
       out.push_back({.no = no,
                      .id = {"n", std::to_string(no) + "-x", "events"},
                      .open = false,
-                     .first = 1,
+                     .first = first_of(no),
                      .head = all.size(),
-                     .events = all.size(),
+                     .events = all.size() + 1 - first_of(no),
                      .bytes = 1});
     }
     return out;
@@ -98,6 +99,7 @@ class FakeStore : public Store {
     WallTime recorded;
   };
   std::map<std::uint32_t, std::vector<Stored>> events;
+  std::map<std::uint32_t, std::vector<Gap>> gaps;  // from the first event on, nothing between
   std::map<std::uint32_t, ConsumerRecord> records;
   std::vector<ConsumerRecord> puts;
   std::vector<ReadRequest> reads;
@@ -106,6 +108,11 @@ class FakeStore : public Store {
   int reads_open = 0;
   int reads_open_most = 0;
   bool failing = false;
+
+  std::uint64_t first_of(std::uint32_t log) const {
+    const auto found = gaps.find(log);
+    return found == gaps.end() || found->second.empty() ? 1 : found->second.back().to + 1;
+  }
 
   EventView& add(EventBatch& batch, std::uint32_t log, std::uint64_t seq) {
     const Stored& stored = events[log][seq - 1];
@@ -121,7 +128,13 @@ class FakeStore : public Store {
   ReadResult look(const ReadRequest& request) {
     auto batch = std::make_shared<EventBatch>();
     const auto& all = events[request.log];
-    std::uint64_t seq = request.after;
+    const std::uint64_t first = first_of(request.log);
+    std::uint64_t seq = std::max(request.after, first - 1);
+    std::vector<Gap> skipped;
+    for (const Gap& gap : gaps[request.log]) {
+      const std::uint64_t from = std::max(gap.from, request.after + 1);
+      if (from <= gap.to) skipped.push_back({gap.log, from, gap.to, gap.reason});
+    }
     while (seq < all.size() && batch->size() < request.events_max) {
       const Stored& stored = all[seq++];
       const bool wanted =
@@ -131,7 +144,7 @@ class FakeStore : public Store {
           });
       if (wanted) add(*batch, request.log, seq);
     }
-    return {batch, seq, {}};
+    return {batch, seq, skipped, first};
   }
 
   std::string id_ = "n";
@@ -187,6 +200,12 @@ class FakeNode {
       broker->on_committed(batch);
     }
   }
+  // Events up to `upto` of log `no` are dropped from under somebody.
+  void drop(std::uint32_t no, std::uint64_t upto, const std::string& reason = "ttl") {
+    const Gap gap{no, store.first_of(no), upto, reason};
+    store.gaps[no].push_back(gap);
+    broker->on_trimmed(no, upto + 1, gap, upto + 1 - gap.from);
+  }
   // Runs everything that is to be done now; the store answers unless `busy`.
   void run(bool busy = false) {
     for (;;) {
@@ -212,7 +231,7 @@ class FakeNode {
     clock.advance(end - clock.steady);
   }
 
-  // The notices since the last call, as words: "opened 1/1 1/2* ended:busy".
+  // The notices since the last call, as words: "opened 1/1 1/2* gap:1/3-9:ttl ended:busy".
   std::string words() {
     std::string out;
     std::vector<Notice> notices;
@@ -237,6 +256,10 @@ class FakeNode {
                              : "removed:" + std::string(name(removed->status.error().code)) + " ";
     }
     if (std::holds_alternative<Opened>(notice)) return "opened ";
+    if (const auto* skipped = std::get_if<Skipped>(&notice)) {
+      const Gap& gap = skipped->gap;
+      return fmt::format("gap:{}/{}-{}:{} ", gap.log, gap.from, gap.to, gap.reason);
+    }
     std::string out;
     if (const auto* delivered = std::get_if<Delivered>(&notice)) {
       for (const std::uint32_t index : delivered->indices) {

@@ -27,7 +27,8 @@ Broker::Body::Body(Store& the_store, Post the_post, Options the_options)
       post(std::move(the_post)),
       options(std::move(the_options)),
       log(options.log == nullptr ? Log::none() : *options.log),
-      tail(options.limits.tail_bytes_max) {
+      tail(options.limits.tail_bytes_max),
+      drops(log) {
   tell_time();
   started = now.steady;
 }
@@ -154,11 +155,7 @@ void Broker::Body::on_trimmed(std::uint32_t no, std::uint64_t first, const Gap& 
   if (known == nullptr) return;
   known->dropped = gap.to;
   known->dropped_for = gap.reason;
-  log.warn("broker", "events were dropped before they were delivered",
-           {{"log", std::to_string(no)},
-            {"from", std::to_string(gap.from)},
-            {"to", std::to_string(gap.to)},
-            {"reason", gap.reason}});
+  drops.add(known->id.stream, gap.reason, owed, now.steady);
 }
 
 // `todo` grows while it is carried out: a read that memory answers has its own
@@ -233,6 +230,7 @@ void Broker::Body::on_tick() {
     }
   }
   levels.on_tick(now.steady);
+  drops.run(now.steady);
   if (sweep_at && *sweep_at <= now.steady) sweep();
 }
 
@@ -305,6 +303,7 @@ void Broker::on_cursors_saved(std::span<const CursorMove> moves) {
 
 void Broker::on_trimmed(std::uint32_t log, std::uint64_t first, const Gap& gap,
                         std::uint64_t owed) {
+  body_->tell_time();
   body_->on_trimmed(log, first, gap, owed);
 }
 
@@ -321,7 +320,9 @@ std::optional<TimePoint> Broker::wake_at() const {
     const TimePoint at = std::get<TimePoint>(body_->wakes.top());
     wake = std::min(wake.value_or(at), at);
   }
-  if (const auto at = body_->levels.wake_at()) wake = std::min(wake.value_or(*at), *at);
+  for (const auto& at : {body_->levels.wake_at(), body_->drops.wake_at()}) {
+    if (at) wake = std::min(wake.value_or(*at), *at);
+  }
   return wake;
 }
 

@@ -13,6 +13,7 @@
 #include "core/delivery/consumer.h"
 #include "core/delivery/tail.h"
 #include "core/node/broker.h"
+#include "core/node/drop_log.h"
 #include "core/node/level_waits.h"
 #include "core/node/match_cache.h"
 #include "core/node/meter.h"
@@ -181,6 +182,7 @@ struct Broker::Body {
   bool copied_more = false;           // and about others before it
   std::vector<std::uint32_t> forgotten;
   LevelWaits levels;
+  DropLog drops;
   // By log: what peers have stored of it.
   std::unordered_map<std::uint32_t, std::vector<mesh::Replicated::Copy>> replicated;
 

@@ -173,25 +173,58 @@ int trust(const Options& options) {
   return kOk;
 }
 
+constexpr const char* kTakeOut = "take it out there, then reload the node with SIGHUP";
+
+Error still_configured(const std::string& who) {
+  return {Errc::Refused, fmt::format("peer: {} is trusted by mesh.trust of the configuration ({})",
+                                     who, kTakeOut)};
+}
+
+// The folder has nobody of that name; a key of mesh.trust has one only while there is a link.
+Error nobody(const Options& options, const MeshNodeOptions& mesh, const Error& why) {
+  if (why.code != Errc::NotFound || mesh.trust.empty()) return why;
+  const auto links = links_of(options);
+  for (const std::string& key : mesh.trust) {
+    const auto link = links.find(node_id_of_key(key));
+    if (link == links.end() || link->second.value("name", "") != options.which) continue;
+    return still_configured(fmt::format("{}, with the key {},", options.which, key));
+  }
+  return {why.code, fmt::format("{}; if its key is in mesh.trust of the configuration: {}",
+                                why.message, kTakeOut)};
+}
+
+// What is left of a key, and how it goes.
+void tell_left(const std::string& which, const TrustedKey& removed,
+               const std::vector<std::string>& names, bool configured) {
+  std::vector<std::string> where;
+  if (!names.empty()) {
+    where.push_back(fmt::format("as {}{}", fmt::join(names, ", "),
+                                configured ? ""
+                                           : fmt::format(" (marram peer revoke {} removes every "
+                                                         "name)",
+                                                         node_id_of_key(removed.key))));
+  }
+  if (configured) {
+    where.push_back(fmt::format("by mesh.trust of the configuration ({})", kTakeOut));
+  }
+  fmt::print(stderr, "marram: {} is removed, but its key is still trusted {}\n", which,
+             fmt::join(where, ", and "));
+}
+
 int revoke(const Options& options) {
   const auto mesh = with_folder(options);
   if (!mesh) return complain(mesh.error());
   for (const std::string& key : mesh->trust) {
     if (key != options.which && node_id_of_key(key) != options.which) continue;
-    return complain({Errc::Refused, fmt::format("peer: {} is trusted by mesh.trust of the "
-                                                "configuration (take it out there, then reload "
-                                                "the node with SIGHUP)",
-                                                key)});
+    return complain(still_configured(key));
   }
   const auto done = revoke_key(mesh->trust_dir, options.which);
-  if (!done) return complain(done.error());
+  if (!done) return complain(nobody(options, *mesh, done.error()));
   for (const TrustedKey& file : done->removed) {
-    const auto names = names_of(*mesh, {.keys = done->left, .broken = {}}, file.key, "");
-    if (names.empty()) continue;
-    fmt::print(stderr,
-               "marram: {} is removed, but its key is still trusted as {} (marram peer revoke {} "
-               "removes every name)\n",
-               options.which, fmt::join(names, ", "), node_id_of_key(file.key));
+    const bool configured = std::ranges::find(mesh->trust, file.key) != mesh->trust.end();
+    const auto names = names_of({}, {.keys = done->left, .broken = {}}, file.key, "");
+    if (names.empty() && !configured) continue;
+    tell_left(options.which, file, names, configured);
     return kProblems;
   }
   fmt::print("{} is trusted no longer\n", options.which);

@@ -145,6 +145,38 @@ TEST_CASE("a key that the configuration trusts is not revoked behind its back") 
   CHECK_MESSAGE(has(ran.err, "mesh.trust"), ran.err);
 }
 
+TEST_CASE("of a key that the configuration trusts too it is said where it is to go") {
+  const TempDir dir;
+  const std::string key = make_curve_key().public_key;
+  const std::string trust = "mesh.trust=[\"" + key + "\"]";
+  REQUIRE(about(dir, {"peer", "trust", key, "--name", "hub"}).code == 0);
+  REQUIRE(about(dir, {"peer", "trust", key, "--name", "old"}).code == 0);
+
+  const Ran first = about(dir, {"peer", "revoke", "hub", "--set", trust});
+  const Ran second = about(dir, {"peer", "revoke", "old", "--set", trust});
+
+  CHECK(first.code == 1);
+  CHECK_MESSAGE(has(first.err, "still trusted as old, and by mesh.trust of the configuration"),
+                first.err);
+  CHECK(second.code == 1);
+  CHECK_MESSAGE(has(second.err, "still trusted by mesh.trust of the configuration"), second.err);
+  CHECK_MESSAGE(has(second.err, "take it out there"), second.err);
+  CHECK_FALSE(has(first.err + second.err, "removes every name"));
+}
+
+TEST_CASE("who is not found by name may be one that the configuration trusts, which is said") {
+  const TempDir dir;
+  const std::string trust = "mesh.trust=[\"" + make_curve_key().public_key + "\"]";
+
+  const Ran ran = about(dir, {"peer", "revoke", "hub", "--set", trust});
+  const Ran without = about(dir, {"peer", "revoke", "hub"});
+
+  CHECK(ran.code == 1);
+  CHECK_MESSAGE(has(ran.err, "mesh.trust"), ran.err);
+  CHECK(without.code == 1);
+  CHECK_FALSE(has(without.err, "mesh.trust"));
+}
+
 TEST_CASE("links beyond loopback without keys do not start: 78, naming the setting") {
   const TempDir dir;
 

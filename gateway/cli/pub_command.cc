@@ -113,11 +113,12 @@ void print_receipt(const EventView& event, const std::string& level, bool pendin
 int tell_pending(const Options& options, const PublishPump::Totals& totals) {
   if (totals.pending == 0) return kOk;
   const bool replicas = options.wait.starts_with("replicated");
-  fmt::print(stderr,
-             "marram: pub: {} of {} events are stored, but were not {} within {} (they go on "
-             "their way all the same{})\n",
-             totals.pending, totals.stored, options.wait, options.timeout,
-             replicas ? "; a peer counts when it keeps the stream whole: mesh.carry there" : "");
+  fmt::print(
+      stderr,
+      "marram: pub: {} of {} events are stored, but were not {} within {} (they go on "
+      "their way all the same{})\n",
+      totals.pending, totals.stored, options.wait, options.timeout,
+      replicas ? "; a neighbour counts when it keeps the stream whole: mesh.carry there" : "");
   return kProblems;
 }
 

@@ -12,6 +12,7 @@
 
 #include "core/base/utf8.h"
 #include "gateway/cli/mesh_text.h"
+#include "gateway/cli/table.h"
 
 namespace marram::cli {
 
@@ -152,7 +153,8 @@ std::string map_text(const json& status) {
       list += fmt::format("    {} {}  cost {}\n", both ? "-" : "?", label(nodes, other), cost);
     }
   }
-  return fmt::format("{} nodes, {} links\n{}", nodes.size(), ends / 2, list);
+  return fmt::format("{}, {}\n{}", counted(std::to_string(nodes.size()), "node"),
+                     counted(std::to_string(ends / 2), "link"), list);
 }
 
 std::string map_svg(const json& status) {

@@ -86,8 +86,10 @@ std::string mesh_text(const json& status) {
   const json& mesh = at(status, "mesh");
   if (!mesh.is_object()) return "";
   const json& links = at(mesh, "links");
-  std::string out = fmt::format("mesh       {} nodes, {} logs, {} links\n", text(mesh, "nodes"),
-                                text(mesh, "logs"), links.is_array() ? links.size() : 0);
+  const std::size_t count = links.is_array() ? links.size() : 0;
+  std::string out =
+      fmt::format("mesh       {}, {}, {}\n", counted(text(mesh, "nodes"), "node"),
+                  counted(text(mesh, "logs"), "log"), counted(std::to_string(count), "link"));
   for (const auto& [reason, count] : at(mesh, "gaps").items()) {
     out += fmt::format("           gone: {} by {}\n", count.dump(), printable(reason));
   }

@@ -76,9 +76,9 @@ std::string node_text(const json& status) {
 
 std::string store_text(const json& status) {
   const json& store = at(status, "store");
-  std::string out =
-      fmt::format("store      {} events in {} of {}, {} free on the disk\n", shown(store, "events"),
-                  size(store, "bytes"), size(store, "max_bytes"), size(store, "disk_free_bytes"));
+  std::string out = fmt::format("store      {} in {} of {}, {} free on the disk\n",
+                                counted(shown(store, "events"), "event"), size(store, "bytes"),
+                                size(store, "max_bytes"), size(store, "disk_free_bytes"));
   if (at(store, "full") == true) out += "           FULL: new events are refused\n";
   const std::string failure = shown(store, "failure");
   if (failure != kNothing && !failure.empty())

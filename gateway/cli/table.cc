@@ -47,4 +47,8 @@ std::string Table::text() const {
   return out;
 }
 
+std::string counted(const std::string& number, const std::string& noun) {
+  return number + " " + noun + (number == "1" ? "" : "s");
+}
+
 }  // namespace marram::cli

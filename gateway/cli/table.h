@@ -19,4 +19,7 @@ class Table {
   std::vector<std::vector<std::string>> rows_;  // the first are the headings
 };
 
+// "1 link", "2 links"; `number` as it is shown.
+std::string counted(const std::string& number, const std::string& noun);
+
 }  // namespace marram::cli

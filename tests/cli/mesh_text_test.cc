@@ -37,7 +37,7 @@ TEST_SUITE_BEGIN("cli/mesh_text");
 TEST_CASE("status shows links, what is held for peers and what is waited for") {
   const std::string text = status_text(parse_status(kStatus).value());
 
-  CHECK(has(text, "mesh       3 nodes, 5 logs, 1 links\n"));
+  CHECK(has(text, "mesh       3 nodes, 5 logs, 1 link\n"));
   CHECK(has(text, "gone: 7 by lost"));
   CHECK(has(text, "hub (bbbbbbbb)  to tcp://hub:7400  up"));
   CHECK(has(text, "2.0 MiB/s     0    1200    3   1m 5s"));
@@ -53,7 +53,7 @@ TEST_CASE("a node without a mesh shows none") {
 TEST_CASE("the map lists nodes and neighbours, and marks what only one end says") {
   const std::string text = map_text(parse_status(kStatus).value());
 
-  CHECK(has(text, "3 nodes, 1 links\n"));
+  CHECK(has(text, "3 nodes, 1 link\n"));
   CHECK(has(text, "* gw-a (aaaaaaaa)\n    - hub (bbbbbbbb)  cost 1\n"));
   CHECK(has(text, "    ? <c>&?[2J (cccccccc)  cost 2\n"));
 }
@@ -63,7 +63,7 @@ TEST_CASE("a leaf that announces nothing is on the map of those who have a link 
       "id": "aaaaaaaa11", "links": [{"peer": "bbbbbbbb22", "name": "leaf"}], "map": []}})")
                                         .value());
 
-  CHECK(has(text, "2 nodes, 1 links\n"));
+  CHECK(has(text, "2 nodes, 1 link\n"));
   CHECK(has(text, "* hub (aaaaaaaa)\n    - leaf (bbbbbbbb)  cost 1\n"));
 }
 

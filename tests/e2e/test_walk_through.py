@@ -44,5 +44,5 @@ def test_the_commands_for_two_nodes_do_what_they_say(program: Path, tmp_path: Pa
     assert done.stdout.index("21.5") < done.stdout.index("22.0")
     assert re.search(r"^gw .* up .*hub-data/trusted$", done.stdout, re.MULTILINE)
     assert re.search(r"^mesh +2 nodes, ", done.stdout, re.MULTILINE)
-    assert "2 nodes, 1 links\n" in done.stdout
+    assert "2 nodes, 1 link\n" in done.stdout
     assert (tmp_path / "mesh.svg").read_text().startswith("<svg ")

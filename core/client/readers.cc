@@ -25,7 +25,10 @@ void Readers::open(SubscriptionId id, SubscribeOptions options, ListenerPtr list
 
 void Readers::ask(SubscriptionId id, Reader& reader) {
   wire::Open open{id, reader.options};
-  if (reader.known && reader.options.name.empty()) {
+  // A durable one may have to be made again, on a database that has not got it.
+  const auto& start = reader.options.start;
+  const bool from_new = reader.options.name.empty() || (start && start->at == Start::At::New);
+  if (reader.known && from_new) {
     open.options.start = Start{.at = Start::At::Time, .time = reader.resume};
   }
   out_.push_back(wire::encode(open));
@@ -49,17 +52,46 @@ void Readers::settle(SubscriptionId id, std::span<const Position> positions, Set
   if (found == readers_.end() || positions.empty()) return;
   Reader& reader = found->second;
   if (reader.state != State::Open) {
-    const bool durable = !reader.options.name.empty();
-    if (how == Settle::Ack && durable) reader.settled.insert(positions.begin(), positions.end());
+    if (how == Settle::Ack) reader.keep_settled(positions);
     return;
   }
+  std::vector<Position> earlier;
   if (how == Settle::Ack) {
     if (reader.acks.empty()) acked_.push_back(id);
-    reader.acks.insert(reader.acks.end(), positions.begin(), positions.end());
+    split(positions, reader.acks, earlier);
+    reader.keep_settled(earlier);
     return;
   }
+  std::vector<Position> known;
+  split(positions, known, earlier);
   send_acks(id, reader);
-  send_settle(id, positions, how, delay);
+  send_settle(id, known, how, delay);
+}
+
+// Appends to `known`, with the node's numbers, or to `earlier` what was had in another
+// session, and in a log that this one has not spoken of.
+void Readers::split(std::span<const Position> positions, std::vector<Position>& known,
+                    std::vector<Position>& earlier) const {
+  std::uint32_t log = 0;  // nowhere
+  std::optional<std::uint32_t> there;
+  for (const Position position : positions) {
+    if (position.log() != log) {
+      log = position.log();
+      there = numbers_.there(log);
+    }
+    if (there) {
+      known.emplace_back(*there, position.seq());
+    } else {
+      earlier.push_back(position);
+    }
+  }
+}
+
+// No more than can be unsettled at the node: logs that are gone do not come again.
+void Readers::Reader::keep_settled(std::span<const Position> positions) {
+  if (options.name.empty()) return;
+  settled.insert(positions.begin(), positions.end());
+  while (settled.size() > options.in_flight_max) settled.erase(settled.begin());
 }
 
 void Readers::send_settle(SubscriptionId id, std::span<const Position> positions, Settle how,
@@ -110,7 +142,8 @@ void Readers::stop() {
   std::vector<SubscriptionId> closed;  // the node need not be asked again
   for (auto& [id, reader] : readers_) {
     if (reader.closing) closed.push_back(id);
-    if (!reader.options.name.empty()) reader.settled.insert(reader.acks.begin(), reader.acks.end());
+    for (Position& position : reader.acks) position = numbers_.here(position);
+    reader.keep_settled(reader.acks);
     reader.acks.clear();
     reader.state = State::Waiting;
   }
@@ -163,6 +196,7 @@ void Readers::on_changed(wire::ChangeAnswer answer) {
 void Readers::on_deliver(wire::Deliver deliver) {
   const auto found = readers_.find(deliver.id);
   if (found == readers_.end() || deliver.batch->empty()) return;
+  numbers_.bring_here(*deliver.batch);
   Reader& reader = found->second;
   const SubscriptionId id = deliver.id;
   if (reader.resumed) drop_known(id, reader, deliver);
@@ -192,6 +226,7 @@ void Readers::hand_out(SubscriptionId id, Reader& reader, wire::Deliver deliver)
     delivered.indices.clear();
   };
   delivered.indices.reserve(events.size());
+  const bool ephemeral = reader.options.name.empty();
   for (std::uint32_t i = 0; i < events.size(); ++i) {
     // The node counts attempts anew after a restart; what comes again says so.
     const bool again = reader.resumed && reader.has_had(events[i].position);
@@ -201,7 +236,7 @@ void Readers::hand_out(SubscriptionId id, Reader& reader, wire::Deliver deliver)
     delivered.indices.push_back(i);
     std::uint64_t& highest = reader.handed_out[events[i].position.log()];
     highest = std::max(highest, events[i].position.seq());
-    reader.resume = std::max(reader.resume, events[i].recorded);
+    if (ephemeral) reader.resume = std::max(reader.resume, events[i].recorded);
   }
   tell();
 }
@@ -214,6 +249,7 @@ bool Readers::Reader::has_had(Position position) const {
 void Readers::on_gap(wire::GapNotice notice) {
   const auto found = readers_.find(notice.id);
   if (found == readers_.end()) return;
+  notice.gap.log = numbers_.here(notice.gap.log);
   found->second.listener->notify(Skipped{notice.id, std::move(notice.gap)});
 }
 

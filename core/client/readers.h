@@ -5,6 +5,9 @@
 // given.  What the user settled while there was no session is remembered, and
 // settled when the node hands it out again.
 //
+// Positions on the user's side of it have the numbers of LogNumbers, those in frames
+// the node's.
+//
 //     Waiting --session--> Asked --OPENED--> Open --ENDED--> gone
 //        ^                   |                |
 //        +---- session lost -+----------------+
@@ -19,6 +22,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/client/log_numbers.h"
 #include "core/event/bus.h"
 #include "core/wire/frames.h"
 
@@ -26,12 +30,14 @@ namespace marram::client {
 
 class Readers {
  public:
+  explicit Readers(LogNumbers& numbers) : numbers_(numbers) {}
+
   void open(SubscriptionId id, SubscribeOptions options, ListenerPtr listener, TimePoint now);
   void change(SubscriptionId id, std::vector<std::string> filters, std::string attributes);
   void settle(SubscriptionId id, std::span<const Position> positions, Settle how, Duration delay);
   void close(SubscriptionId id);
 
-  void start();      // a session has begun
+  void start();      // a session has begun, and that of the numbers
   void stop();       // and is lost
   void close_all();  // asks the node to end them
   void end_all(const Error& error);
@@ -58,22 +64,26 @@ class Readers {
     bool known = false;                                           // Opened has been told
     bool closing = false;                                         // the node is asked to end it
     std::size_t changes = 0;                                      // not answered yet
-    WallTime resume{};                                            // where an ephemeral one goes on
+    WallTime resume{};                                            // from when what is new is wanted
     std::unordered_map<std::uint32_t, std::uint64_t> handed_out;  // per log, the highest seq
-    std::vector<Position> acks;                                   // to be sent
-    std::set<Position> settled;                                   // while there was no session
-    bool resumed = false;                                         // opened again at least once
+    std::vector<Position> acks;  // to be sent, with the node's numbers
+    std::set<Position> settled;  // not known to the node; when it comes again
+    bool resumed = false;        // opened again at least once
 
     bool has_had(Position position) const;
+    void keep_settled(std::span<const Position> positions);
   };
 
   void ask(SubscriptionId id, Reader& reader);
+  void split(std::span<const Position> positions, std::vector<Position>& known,
+             std::vector<Position>& earlier) const;
   void send_settle(SubscriptionId id, std::span<const Position> positions, Settle how,
                    Duration delay);
   void send_acks(SubscriptionId id, Reader& reader);
   void hand_out(SubscriptionId id, Reader& reader, wire::Deliver deliver);
   void drop_known(SubscriptionId id, Reader& reader, wire::Deliver& deliver);
 
+  LogNumbers& numbers_;
   std::unordered_map<SubscriptionId, Reader> readers_;
   std::vector<std::string> out_;
   std::vector<SubscriptionId> acked_;  // those with acks to send

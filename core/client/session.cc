@@ -20,9 +20,14 @@ constexpr Duration kAnswerLate = std::chrono::seconds(2);  // on its way, when t
 }  // namespace
 
 Session::Session(Options options, std::atomic<std::size_t>& queued_bytes)
-    : options_(std::move(options)), outbox_(queued_bytes) {}
+    : options_(std::move(options)), outbox_(queued_bytes), readers_(numbers_) {}
 
 void Session::ask(Question question) {
+  // What a log was called is known for good, whatever the node has there by now.
+  if (const LogId* id = numbers_.id(question.log); question.what == Question::What::Log && id) {
+    question.answer->set(Answer(*id));
+    return;
+  }
   const std::uint64_t number = next_number_++;
   if (ready()) send_question(number, question);
   questions_.emplace(number, std::move(question));
@@ -37,7 +42,7 @@ void Session::send_question(std::uint64_t number, const Question& question) {
       out_.push_back(wire::encode(wire::AskStatus{number}));
       return;
     case Question::What::Log:
-      out_.push_back(wire::encode(wire::AskLog{number, question.log}));
+      out_.push_back(wire::encode(wire::AskLog{number, numbers_.last_there(question.log)}));
       return;
   }
 }
@@ -53,14 +58,55 @@ void Session::answer(std::uint64_t number, Result<Answer> answer) {
 void Session::await(Awaiting awaiting, TimePoint now) {
   now_ = now;
   const std::uint64_t number = next_number_++;
-  if (ready()) send_await(number, awaiting);
-  awaits_.emplace(number, std::move(awaiting));
+  const auto entry = awaits_.emplace(number, std::move(awaiting)).first;
+  if (ready() && !send_await(number, entry->second)) answer_await(number, false);
 }
 
-void Session::send_await(std::uint64_t number, const Awaiting& awaiting) {
-  out_.push_back(
-      wire::encode(wire::Await{number, level_text(awaiting.level),
-                               std::max(awaiting.until - now_, Duration(0)), awaiting.positions}));
+// A wait goes out when the session knows the numbers of all its logs; under those of an earlier
+// session there may be other logs now.  What the node does not have stays pending.
+void Session::send_awaits() {
+  std::vector<std::uint64_t> hopeless;
+  for (auto& [number, awaiting] : awaits_) {
+    if (!awaiting.sent && !send_await(number, awaiting)) hopeless.push_back(number);
+  }
+  for (const std::uint64_t number : hopeless) answer_await(number, false);
+}
+
+// False: the node does not have one of its logs.
+bool Session::send_await(std::uint64_t number, Awaiting& awaiting) {
+  std::vector<Position> there;
+  bool asked = false;
+  for (const Position position : awaiting.positions) {
+    if (const auto log = numbers_.there(position.log())) {
+      there.emplace_back(*log, position.seq());
+    } else if (ask_name(numbers_.last_there(position.log()))) {
+      asked = true;
+    } else {
+      return false;
+    }
+  }
+  if (asked) return true;
+  awaiting.sent = true;
+  out_.push_back(wire::encode(wire::Await{number, level_text(awaiting.level),
+                                          std::max(awaiting.until - now_, Duration(0)), there}));
+  return true;
+}
+
+// False: the node has been asked, and its answer did not help.
+bool Session::ask_name(std::uint32_t log) {
+  const auto [asked, is_new] = names_asked_.try_emplace(log, next_number_);
+  if (is_new) out_.push_back(wire::encode(wire::AskLog{next_number_++, log}));
+  return asked->second != 0;
+}
+
+// Null: there is no such log.  False: that was not the question.
+bool Session::on_name_answer(std::uint64_t number, const LogId* id) {
+  const auto asked = std::ranges::find(names_asked_, number, [](auto& one) { return one.second; });
+  if (asked == names_asked_.end()) return false;
+  asked->second = 0;
+  if (id != nullptr) numbers_.name(asked->first, *id);
+  send_awaits();
+  return true;
 }
 
 bool Session::answer_await(std::uint64_t number, Result<bool> reached) {
@@ -109,6 +155,8 @@ void Session::on_lost() {
   broken_.reset();
   out_.clear();
   lists_.clear();
+  names_asked_.clear();
+  for (auto& [number, awaiting] : awaits_) awaiting.sent = false;
   outbox_.stop();
   readers_.stop();
   const Error unknown{Errc::Unreachable,
@@ -165,10 +213,11 @@ void Session::on(wire::Welcome& welcome, TimePoint now) {
   pinged_ = now;
   outbox_.start(welcome.window_bytes, welcome.limits.frame_bytes_max);
   welcome_ = std::move(welcome);
+  numbers_.start();
   readers_.start();
   for (const auto& [number, question] : questions_) send_question(number, question);
   now_ = now;
-  for (const auto& [number, awaiting] : awaits_) send_await(number, awaiting);
+  send_awaits();
 }
 
 void Session::on(wire::Ping& ping) { out_.push_back(wire::encode(wire::Pong{ping.number})); }
@@ -181,7 +230,12 @@ void Session::on(wire::Bye& bye) {
            fmt::format("client: {} said good-bye: {}", options_.endpoint, bye.error.message)});
 }
 
+void Session::on(wire::LogIs& log) { numbers_.name(log.log, std::move(log.id)); }
+
 void Session::on(wire::PublishAnswer& answer) {
+  for (wire::Run& run : answer.runs) {
+    if (!run.error) run.position = numbers_.here(run.position);
+  }
   if (auto status = outbox_.on_answer(answer); !status) give_up(std::move(status.error()));
 }
 
@@ -200,10 +254,13 @@ void Session::on(wire::ConsumerList& list) {
 }
 
 void Session::on(wire::StatusText& text) { answer(text.number, Answer(std::move(text.json))); }
-void Session::on(wire::LogName& name) { answer(name.number, Answer(std::move(name.id))); }
+void Session::on(wire::LogName& name) {
+  if (!on_name_answer(name.number, &name.id)) answer(name.number, Answer(std::move(name.id)));
+}
 void Session::on(wire::Awaited& awaited) { answer_await(awaited.number, awaited.reached); }
 void Session::on(wire::Failed& failed) {
   if (answer_await(failed.number, tl::unexpected(failed.error))) return;
+  if (on_name_answer(failed.number, nullptr)) return;
   answer(failed.number, tl::unexpected(std::move(failed.error)));
 }
 

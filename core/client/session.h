@@ -19,6 +19,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/mailbox.h"
+#include "core/client/log_numbers.h"
 #include "core/client/outbox.h"
 #include "core/client/readers.h"
 #include "core/wire/frames.h"
@@ -44,6 +45,7 @@ struct Awaiting {
   TimePoint until{};
   ListenerPtr listener;
   std::uint64_t token = 0;
+  bool sent = false;  // in this session
 };
 
 class Session {
@@ -95,13 +97,17 @@ class Session {
   void on(wire::Broken& broken);
   void on(wire::Bye& bye);
   void on(wire::PublishAnswer& answer);
+  void on(wire::LogIs& log);
   void on(wire::RemoveAnswer& answer);
   void on(wire::ConsumerList& list);
   void on(wire::StatusText& text);
   void on(wire::LogName& name);
   void on(wire::Failed& failed);
   void on(wire::Awaited& awaited);
-  void send_await(std::uint64_t number, const Awaiting& awaiting);
+  bool send_await(std::uint64_t number, Awaiting& awaiting);
+  void send_awaits();
+  bool ask_name(std::uint32_t log);
+  bool on_name_answer(std::uint64_t number, const LogId* id);
   bool answer_await(std::uint64_t number, Result<bool> reached);
   void end_awaits(TimePoint now);
   void send_question(std::uint64_t number, const Question& question);
@@ -109,6 +115,7 @@ class Session {
   void give_up(Error error);
 
   Options options_;
+  LogNumbers numbers_;
   Outbox outbox_;
   Readers readers_;
   State state_ = State::Down;
@@ -123,6 +130,8 @@ class Session {
   std::map<std::uint64_t, std::vector<ConsumerInfo>> lists_;  // answers that come in parts
   std::map<std::uint64_t, Removal> removals_;
   std::map<std::uint64_t, Awaiting> awaits_;  // asked again in the next session
+  // Which log a number of the node is, was asked by this question; 0: and answered.
+  std::map<std::uint32_t, std::uint64_t> names_asked_;
   std::vector<std::string> out_;
 };
 

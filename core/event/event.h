@@ -32,10 +32,12 @@ struct LogId {
 };
 
 // Where an event stands: a log, by its number in this node's store, and the
-// sequence number in it, from 1 without holes.  Zero is nowhere.
+// sequence number in it, from 1 without holes.  Zero is nowhere.  For the user of a
+// Bus a number is one log's as long as that is open, whatever becomes of the store.
 class Position {
  public:
   static constexpr int kSeqBits = 40;
+  static constexpr std::uint32_t kLogMax = (1u << (63 - kSeqBits)) - 1;
 
   constexpr Position() = default;
   constexpr Position(std::uint32_t log, std::uint64_t seq)

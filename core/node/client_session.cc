@@ -135,7 +135,12 @@ void ClientSession::on_stored(const Published& published) {
 }
 
 void ClientSession::send_answers() {
-  while (const auto answer = publishes_.take()) send(*answer);
+  while (const auto answer = publishes_.take()) {
+    for (const wire::Run& run : answer->runs) {
+      if (!run.error) name_log(run.position.log());
+    }
+    send(*answer);
+  }
 }
 
 // --- subscriptions ---
@@ -191,10 +196,28 @@ void ClientSession::on_notice(Notice& notice) {
   std::visit([&](auto& one) { on(one); }, notice);
 }
 
+// Before the first position in a log: a client that was here before may know another one by
+// that number.
+void ClientSession::name_log(std::uint32_t no) {
+  if (!named_.insert(no).second) return;
+  if (const KnownLog* const known = shared_.broker.logs().find(no)) {
+    return send(wire::LogIs{no, known->id});
+  }
+  // One that opened a moment ago, of which the broker has not been told.
+  for (const LogRecord& record : shared_.store.logs()) {
+    if (record.no == no) return send(wire::LogIs{no, record.id});
+  }
+}
+
 void ClientSession::on(Delivered& delivered) {
   const auto found = by_broker_.find(delivered.subscription);
   if (found == by_broker_.end()) return;
   const std::vector<EventView>& events = delivered.batch->events();
+  std::uint32_t named = 0;  // nowhere
+  for (const std::uint32_t index : delivered.indices) {
+    const std::uint32_t log = events[index].position.log();
+    if (log != named) name_log(named = log);
+  }
   for (std::span<const std::uint32_t> rest = delivered.indices; !rest.empty();) {
     const std::size_t some = wire::first_frame(events, rest, kDeliverBytes);
     out_.push_back(
@@ -205,7 +228,9 @@ void ClientSession::on(Delivered& delivered) {
 
 void ClientSession::on(Skipped& skipped) {
   const auto found = by_broker_.find(skipped.subscription);
-  if (found != by_broker_.end()) send(wire::GapNotice{found->second.wire, std::move(skipped.gap)});
+  if (found == by_broker_.end()) return;
+  name_log(skipped.gap.log);
+  send(wire::GapNotice{found->second.wire, std::move(skipped.gap)});
 }
 
 void ClientSession::on(marram::Opened& opened) {

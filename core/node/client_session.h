@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "core/base/clock.h"
@@ -83,6 +84,7 @@ class ClientSession {
   Error too_many_questions() const;
 
   void on_notice(Notice& notice);
+  void name_log(std::uint32_t no);
   void on(Delivered& delivered);
   void on(Skipped& skipped);
   void on(marram::Opened& opened);
@@ -106,8 +108,9 @@ class ClientSession {
   std::uint64_t next_publish_ = 1;
   std::unordered_map<SubscriptionId, SubscriptionId> by_wire_;  // to the broker's
   std::unordered_map<SubscriptionId, Opened> by_broker_;
-  std::size_t questions_ = 0;  // unanswered
-  std::size_t awaits_ = 0;     // likewise
+  std::unordered_set<std::uint32_t> named_;  // logs that the client knows
+  std::size_t questions_ = 0;                // unanswered
+  std::size_t awaits_ = 0;                   // likewise
   bool bye_ = false;
   std::vector<std::string> out_;
 };

@@ -151,6 +151,12 @@ GapNotice read_gap(Reader& in) {
   return notice;
 }
 
+LogId read_log_id(Reader& in) {
+  std::string origin(in.text("origin"));
+  std::string epoch(in.text("epoch"));
+  return {std::move(origin), std::move(epoch), std::string(in.text("stream"))};
+}
+
 ConsumerInfo read_consumer(Reader& in) {
   const Reader::Array array = in.array("consumer", 9, kElementsMax);
   ConsumerInfo info;
@@ -208,6 +214,7 @@ std::size_t elements_of(std::uint64_t verb) {
     case Verb::Settle:
     case Verb::LogName:
     case Verb::Await:
+    case Verb::LogIs:
       return 4;
     case Verb::Gap:
       return 5;
@@ -276,18 +283,17 @@ Frame Decoder::read_frame(Reader& in, std::uint64_t verb, const Defaults& defaul
       return StatusText{in.number("number"), std::string(in.text("status"))};
     case Verb::Log:
       return AskLog{in.number("number"), static_cast<std::uint32_t>(in.number("log", UINT32_MAX))};
-    case Verb::LogName: {
-      const std::uint64_t number = in.number("number");
-      std::string origin(in.text("origin"));
-      std::string epoch(in.text("epoch"));
-      return LogName{number, {std::move(origin), std::move(epoch), std::string(in.text("stream"))}};
-    }
+    case Verb::LogName:
+      return LogName{in.number("number"), read_log_id(in)};
     case Verb::Failed:
       return Failed{in.number("number"), read_reason(in)};
     case Verb::Await:
       return read_await(in);
     case Verb::Awaited:
       return Awaited{in.number("number"), in.flag("reached")};
+    case Verb::LogIs:
+      return LogIs{static_cast<std::uint32_t>(in.number("log", Position::kLogMax)),
+                   read_log_id(in)};
   }
   return Unknown{verb};
 }
@@ -304,7 +310,7 @@ Result<Frame> Decoder::decode(std::string_view bytes, const Defaults& defaults) 
   const Reader::Array array = in.array("frame", 1, kElementsMax);
   const std::uint64_t verb = in.number("verb");
   if (!in.ok()) return fail(Errc::Protocol, "wire: " + in.error());
-  const std::size_t elements = verb < kIgnorableFrom ? elements_of(verb) : 0;
+  const std::size_t elements = verb <= UINT8_MAX ? elements_of(verb) : 0;
   if (elements == 0) {
     if (verb >= kIgnorableFrom) return Unknown{verb};
     return fail(Errc::Protocol, fmt::format("wire: verb {} is unknown", verb));

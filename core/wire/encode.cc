@@ -137,6 +137,15 @@ std::string encode(const EndNotice& notice) {
   return Writer(Verb::Ended, 3).number(notice.id).error(notice.error).take();
 }
 
+std::string encode(const LogIs& log) {
+  return Writer(Verb::LogIs, 4)
+      .number(log.log)
+      .text(log.id.origin)
+      .text(log.id.epoch)
+      .text(log.id.stream)
+      .take();
+}
+
 std::string encode(const Remove& remove) {
   return Writer(Verb::Remove, 2).number(remove.number).text(remove.name).take();
 }

@@ -26,6 +26,7 @@ std::string encode(const ChangeAnswer& answer);
 std::string encode(const GapNotice& notice);
 std::string encode(const Close& close);
 std::string encode(const EndNotice& notice);
+std::string encode(const LogIs& log);
 std::string encode(const Remove& remove);
 std::string encode(const RemoveAnswer& answer);
 std::string encode(const AskConsumers& ask);

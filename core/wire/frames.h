@@ -63,6 +63,7 @@ enum class Verb : std::uint8_t {
   Failed = 40,
   Await = 41,
   Awaited = 42,
+  LogIs = 128,
 };
 inline constexpr std::uint64_t kIgnorableFrom = 128;
 
@@ -153,6 +154,11 @@ struct EndNotice {
   SubscriptionId id = 0;
   Error error;
 };
+// Which log a number is: said once a session, before the first position in it.
+struct LogIs {
+  std::uint32_t log = 0;
+  LogId id;
+};
 
 // Questions; the answer, or Failed, has the same number.
 struct Remove {
@@ -209,7 +215,7 @@ struct Unknown {
 
 using Frame = std::variant<Hello, Welcome, Ping, Pong, Broken, Bye, Publish, PublishAnswer, Open,
                            OpenAnswer, Change, ChangeAnswer, Settlement, Deliver, GapNotice, Close,
-                           EndNotice, Remove, RemoveAnswer, AskConsumers, ConsumerList, AskStatus,
-                           StatusText, AskLog, LogName, Failed, Await, Awaited, Unknown>;
+                           EndNotice, LogIs, Remove, RemoveAnswer, AskConsumers, ConsumerList,
+                           AskStatus, StatusText, AskLog, LogName, Failed, Await, Awaited, Unknown>;
 
 }  // namespace marram::wire

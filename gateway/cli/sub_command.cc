@@ -103,13 +103,11 @@ class Printer {
   std::uint64_t printed() const { return printed_; }
 
  private:
-  const std::string& log_name(std::uint32_t log) {
-    auto [entry, is_new] = names_.try_emplace(log);
-    if (is_new) {
-      const auto id = bus_.log_id(log);
-      entry->second = id ? id->text() : fmt::to_string(log);
-    }
-    return entry->second;
+  std::string log_name(std::uint32_t log) {
+    const auto known = names_.find(log);
+    if (known != names_.end()) return known->second;
+    const auto id = bus_.log_id(log);
+    return id ? names_.emplace(log, id->text()).first->second : fmt::to_string(log);
   }
 
   Bus& bus_;

@@ -89,6 +89,7 @@ inline std::string word(const std::string& bytes) {
   if (std::holds_alternative<wire::AskConsumers>(frame)) return "CONSUMERS";
   if (std::holds_alternative<wire::Remove>(frame)) return "REMOVE";
   if (std::holds_alternative<wire::Await>(frame)) return "AWAIT";
+  if (const auto* f = std::get_if<wire::AskLog>(&frame)) return fmt::format("LOG#{}", f->log);
   return fmt::format("verb {}", static_cast<int>(bytes[1]));
 }
 

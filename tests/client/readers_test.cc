@@ -12,7 +12,8 @@ using client::Readers;
 namespace {
 
 struct Fixture {
-  Readers readers;
+  client::LogNumbers numbers;
+  Readers readers{numbers};
   std::shared_ptr<test::Notices> notices = std::make_shared<test::Notices>();
 
   void open(SubscriptionId id, std::string name) {
@@ -32,9 +33,15 @@ struct Fixture {
     readers.send(frames);
     return test::words(frames);
   }
-  void lose_and_start() {
-    readers.stop();
+  // A session begins; the log number 1 of the node is that of `epoch`.
+  void start(const std::string& epoch = "1-a") {
+    numbers.start();
+    if (!epoch.empty()) numbers.name(1, {"ab12", epoch, "events"});
     readers.start();
+  }
+  void lose_and_start(const std::string& epoch = "1-a") {
+    readers.stop();
+    start(epoch);
   }
   void ack(SubscriptionId id, std::uint64_t seq) {
     const Position position(1, seq);
@@ -49,7 +56,7 @@ TEST_CASE_FIXTURE(Fixture, "subscriptions asked for before the session are opene
   open(2, "billing");
   CHECK(sent() == "");
 
-  readers.start();
+  start();
 
   const std::string frames = sent();
   CHECK(frames.find("OPEN#1") != std::string::npos);
@@ -57,7 +64,7 @@ TEST_CASE_FIXTURE(Fixture, "subscriptions asked for before the session are opene
 }
 
 TEST_CASE_FIXTURE(Fixture, "acks of one round are one frame, and a nack stays behind them") {
-  readers.start();
+  start();
   open(1, "billing");
   readers.on_opened({1, {}});
   deliver(1, 1, 3);
@@ -73,7 +80,7 @@ TEST_CASE_FIXTURE(Fixture, "acks of one round are one frame, and a nack stays be
 }
 
 TEST_CASE_FIXTURE(Fixture, "a durable reader has what comes again marked as a repeat") {
-  readers.start();
+  start();
   open(1, "billing");
   readers.on_opened({1, {}});
   deliver(1, 1, 3);
@@ -88,7 +95,7 @@ TEST_CASE_FIXTURE(Fixture, "a durable reader has what comes again marked as a re
 }
 
 TEST_CASE_FIXTURE(Fixture, "what was settled without a session is not handed out again") {
-  readers.start();
+  start();
   open(1, "billing");
   readers.on_opened({1, {}});
   deliver(1, 1, 3);
@@ -97,7 +104,7 @@ TEST_CASE_FIXTURE(Fixture, "what was settled without a session is not handed out
   ack(1, 2);
   notices->clear();
 
-  readers.start();
+  start();
   readers.on_opened({1, {}});
   deliver(1, 1, 3);
 
@@ -106,7 +113,7 @@ TEST_CASE_FIXTURE(Fixture, "what was settled without a session is not handed out
 }
 
 TEST_CASE_FIXTURE(Fixture, "acks that had not left when the session was lost are kept too") {
-  readers.start();
+  start();
   open(1, "billing");
   readers.on_opened({1, {}});
   deliver(1, 1, 2);
@@ -121,7 +128,7 @@ TEST_CASE_FIXTURE(Fixture, "acks that had not left when the session was lost are
 }
 
 TEST_CASE_FIXTURE(Fixture, "an ephemeral reader goes on where it was, without what it has had") {
-  readers.start();
+  start();
   open(1, "");
   readers.on_opened({1, WallTime(Duration(500))});
   deliver(1, 7, 9);
@@ -136,8 +143,135 @@ TEST_CASE_FIXTURE(Fixture, "an ephemeral reader goes on where it was, without wh
   CHECK(notices->delivered() == "1/10 1/11");
 }
 
-TEST_CASE_FIXTURE(Fixture, "an ephemeral reader that had nothing goes on from when it was opened") {
+TEST_CASE_FIXTURE(Fixture, "what was settled of a log is not settled of another with its number") {
+  start();
+  open(1, "billing");
+  readers.on_opened({1, {}});
+  deliver(1, 1, 3);
+  ack(1, 1);
+  readers.stop();
+  ack(1, 2);
+  notices->clear();
+
+  start("2-b");
+  readers.on_opened({1, {}});
+  deliver(1, 1, 3);
+
+  CHECK(sent() == "OPEN#1");
+  CHECK(notices->delivered() == "8388607/1 8388607/2 8388607/3");
+}
+
+TEST_CASE_FIXTURE(Fixture, "an ack that comes late settles nothing in another log of that number") {
+  start();
+  open(1, "billing");
+  readers.on_opened({1, {}});
+  deliver(1, 1, 3);
+  lose_and_start("2-b");
+  readers.on_opened({1, {}});
+  deliver(1, 1, 3);
+  sent();
+
+  ack(1, 3);
+  CHECK(sent() == "");
+  const Position third(Position::kLogMax, 3);
+  readers.settle(1, {&third, 1}, Settle::Ack, {});
+
+  std::vector<std::string> frames;
+  readers.send(frames);
+  REQUIRE(frames.size() == 1);
+  const auto settled = std::get<wire::Settlement>(test::frame_of(frames[0]));
+  CHECK(settled.positions == std::vector{Position(1, 3)});
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "an ephemeral reader passes over nothing of another log of that number") {
+  start();
+  open(1, "");
+  readers.on_opened({1, {}});
+  deliver(1, 1, 9);
+  notices->clear();
+
+  lose_and_start("2-b");
+  readers.on_opened({1, {}});
+  deliver(1, 1, 2);
+  readers.on_gap({1, {1, 3, 4, "ttl"}});
+
+  CHECK(notices->delivered() == "8388607/1 8388607/2");
+  CHECK(notices->of<Skipped>().at(0).gap.log == Position::kLogMax);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a log that is back is known again, under whatever number it comes") {
+  start();
+  open(1, "billing");
+  readers.on_opened({1, {}});
+  deliver(1, 1, 3);
+  lose_and_start("2-b");
+  ack(1, 1);
+  readers.stop();
+  notices->clear();
+
+  numbers.start();
+  numbers.name(2, {"ab12", "2-b", "events"});
+  numbers.name(1, {"ab12", "1-a", "events"});
   readers.start();
+  readers.on_opened({1, {}});
+  deliver(1, 1, 3);
+
+  CHECK(notices->delivered() == "1/2*2 1/3*2");
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "what is settled before the node has said which log it is waits for it") {
+  start();
+  open(1, "billing");
+  readers.on_opened({1, {}});
+  deliver(1, 1, 3);
+  lose_and_start("");
+  readers.on_opened({1, {}});
+  notices->clear();
+  sent();
+
+  ack(1, 1);
+  CHECK(sent() == "");
+  numbers.name(1, {"ab12", "1-a", "events"});
+  deliver(1, 1, 3);
+
+  CHECK(notices->delivered() == "1/2*2 1/3*2");
+  CHECK(sent() == "ACK#1x1");
+}
+
+TEST_CASE_FIXTURE(Fixture, "of a node that does not name its logs everything comes again") {
+  start("");
+  open(1, "");
+  readers.on_opened({1, {}});
+  deliver(1, 1, 3);
+  notices->clear();
+
+  lose_and_start("");
+  readers.on_opened({1, {}});
+  deliver(1, 1, 3);
+
+  CHECK(notices->delivered() == "8388607/1 8388607/2 8388607/3");
+}
+
+TEST_CASE_FIXTURE(Fixture, "no more is remembered as settled than can be unsettled at the node") {
+  start();
+  readers.open(1, {.filters = {"a/#"}, .name = "billing", .in_flight_max = 2}, notices, {});
+  readers.on_opened({1, {}});
+  deliver(1, 1, 3);
+  readers.stop();
+  for (std::uint64_t seq = 1; seq <= 3; ++seq) ack(1, seq);
+  notices->clear();
+
+  start();
+  readers.on_opened({1, {}});
+  deliver(1, 1, 3);
+
+  CHECK(notices->delivered() == "1/1*2");
+}
+
+TEST_CASE_FIXTURE(Fixture, "an ephemeral reader that had nothing goes on from when it was opened") {
+  start();
   open(1, "");
   readers.on_opened({1, WallTime(Duration(500))});
   sent();
@@ -148,8 +282,21 @@ TEST_CASE_FIXTURE(Fixture, "an ephemeral reader that had nothing goes on from wh
 }
 
 TEST_CASE_FIXTURE(Fixture,
+                  "a durable reader of what is new passes over nothing where it is made again") {
+  start();
+  readers.open(1, {.filters = {"a/#"}, .name = "c", .start = Start{}}, notices, {});
+  CHECK(sent() == "OPEN#1");
+  readers.on_opened({1, WallTime(Duration(500))});
+  deliver(1, 1, 3);
+
+  lose_and_start();
+
+  CHECK(sent() == "OPEN#1@500");
+}
+
+TEST_CASE_FIXTURE(Fixture,
                   "a change that the lost session did not answer is part of opening again") {
-  readers.start();
+  start();
   open(1, "billing");
   readers.on_opened({1, {}});
   readers.change(1, {"b"}, "x");
@@ -157,7 +304,7 @@ TEST_CASE_FIXTURE(Fixture,
   readers.change(1, {"c"}, "y");
   CHECK(notices->of<Changed>().empty());
 
-  readers.start();
+  start();
   std::vector<std::string> frames;
   readers.send(frames);
   readers.on_opened({1, {}});
@@ -170,7 +317,7 @@ TEST_CASE_FIXTURE(Fixture,
 }
 
 TEST_CASE_FIXTURE(Fixture, "closing asks the node, or ends at once without one") {
-  readers.start();
+  start();
   open(1, "");
   readers.on_opened({1, {}});
   sent();
@@ -188,7 +335,7 @@ TEST_CASE_FIXTURE(Fixture, "closing asks the node, or ends at once without one")
 }
 
 TEST_CASE_FIXTURE(Fixture, "one whose close was lost with the session is not opened again") {
-  readers.start();
+  start();
   open(1, "billing");
   readers.on_opened({1, {}});
   readers.close(1);
@@ -203,7 +350,7 @@ TEST_CASE_FIXTURE(Fixture, "one whose close was lost with the session is not ope
 }
 
 TEST_CASE_FIXTURE(Fixture, "one that was never open does not wait for ever, one that was does") {
-  readers.start();
+  start();
   open(1, "");
   readers.on_opened({1, {}});
   readers.stop();
@@ -217,7 +364,7 @@ TEST_CASE_FIXTURE(Fixture, "one that was never open does not wait for ever, one 
 }
 
 TEST_CASE_FIXTURE(Fixture, "notices for subscriptions that are no more are passed over") {
-  readers.start();
+  start();
 
   readers.on_opened({9, {}});
   readers.on_changed({9, {}});

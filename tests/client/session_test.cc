@@ -31,8 +31,15 @@ struct Fixture {
   }
   client::AnswerHandoff ask(Question::What what) {
     auto handoff = std::make_shared<Handoff<Result<client::Answer>>>();
-    session.ask({.what = what, .expires = now + 5s, .answer = handoff});
+    session.ask({.what = what, .log = 3, .expires = now + 5s, .answer = handoff});
     return handoff;
+  }
+  static LogId run(const std::string& epoch) { return {"ab12", epoch, "events"}; }
+  // A wait for replicated:1 of the fifth event of log 1; its token is 7.
+  std::shared_ptr<test::Notices> await_fifth() {
+    auto notices = std::make_shared<test::Notices>();
+    session.await({{Level::At::Replicated, 1, ""}, {Position(1, 5)}, now + 10s, notices, 7}, now);
+    return notices;
   }
   static auto taken(const client::AnswerHandoff& handoff) {
     return handoff->wait_until(std::chrono::steady_clock::now());
@@ -176,6 +183,7 @@ TEST_CASE_FIXTURE(Fixture, "a removal that the session lost is answered, not rep
 
 TEST_CASE_FIXTURE(Fixture, "who waits for a level is answered, or asks again after a loss") {
   greet();
+  hear(wire::LogIs{1, run("1-a")});
   const auto notices = std::make_shared<test::Notices>();
   session.await({{Level::At::Replicated, 2, ""}, {Position(1, 5)}, now + 10s, notices, 7}, now);
   session.await({{Level::At::Delivered, 0, "x"}, {Position(1, 5)}, now + 10s, notices, 8}, now);
@@ -190,6 +198,8 @@ TEST_CASE_FIXTURE(Fixture, "who waits for a level is answered, or asks again aft
   session.on_connected(now);
   session.collect().clear();
   hear(wire::Welcome{.silent_after = 15s, .window_bytes = 1 << 20});
+  CHECK(sent() == "LOG#1");
+  hear(wire::LogName{3, run("1-a")});
   const wire::Frame again = test::frame_of(session.collect().at(0));
   CHECK(std::get<wire::Await>(again).patience == 6s);
   CHECK(std::get<wire::Await>(again).level == "replicated:2");
@@ -198,6 +208,91 @@ TEST_CASE_FIXTURE(Fixture, "who waits for a level is answered, or asks again aft
   REQUIRE(notices->of<Reached>().size() == 2);
   CHECK(notices->of<Reached>()[1].token == 7);
   CHECK(*notices->of<Reached>()[1].reached);
+}
+
+TEST_CASE_FIXTURE(Fixture, "who waits for an event is not answered for one of another log") {
+  greet();
+  hear(wire::LogIs{1, run("1-a")});
+  const auto notices = await_fifth();
+  CHECK(sent() == "HELLO AWAIT");
+  session.on_lost();
+  greet();
+  CHECK(sent() == "HELLO LOG#1");
+
+  hear(wire::LogName{2, run("2-b")});
+
+  CHECK(sent() == "");
+  REQUIRE(notices->of<Reached>().size() == 1);
+  CHECK(!*notices->of<Reached>()[0].reached);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a wait for what the node does not have any more is pending at once") {
+  greet();
+  hear(wire::LogIs{1, run("1-a")});
+  session.on_lost();
+  greet();
+  sent();
+  const auto notices = await_fifth();
+  CHECK(sent() == "LOG#1");
+
+  hear(wire::Failed{2, {Errc::NotFound, "endpoint: no log 1"}});
+
+  CHECK(sent() == "");
+  REQUIRE(notices->of<Reached>().size() == 1);
+  CHECK(!*notices->of<Reached>()[0].reached);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "waits for one log ask once which it is; under its new number it is known") {
+  greet();
+  hear(wire::LogIs{1, run("1-a")});
+  session.on_lost();
+  greet();
+  sent();
+  await_fifth();
+  await_fifth();
+  CHECK(sent() == "LOG#1");
+
+  hear(wire::LogIs{4, run("1-a")});
+  hear(wire::LogName{2, run("2-b")});
+
+  const std::vector<std::string> frames = std::exchange(session.collect(), {});
+  REQUIRE(frames.size() == 2);
+  CHECK(std::get<wire::Await>(test::frame_of(frames[0])).positions == std::vector{Position(4, 5)});
+}
+
+TEST_CASE_FIXTURE(Fixture, "what a log was called is known without the node, and for good") {
+  greet();
+  hear(wire::LogIs{3, run("1-a")});
+  sent();
+
+  const auto before = taken(ask(Question::What::Log));
+  session.on_lost();
+  greet();
+  hear(wire::LogIs{3, run("2-b")});
+  const auto after = taken(ask(Question::What::Log));
+
+  CHECK(sent() == "HELLO");
+  REQUIRE((before && after));
+  CHECK(std::get<LogId>(**before) == run("1-a"));
+  CHECK(std::get<LogId>(**after) == run("1-a"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "receipts have a number of their own where a log has that of another") {
+  const auto notices = std::make_shared<test::Notices>();
+  greet();
+  hear(wire::LogIs{1, run("1-a")});
+  session.on_lost();
+  greet();
+  session.outbox().submit(test::batch_of(1), notices, 1);
+  session.collect().clear();
+
+  hear(wire::LogIs{1, run("2-b")});
+  hear(wire::PublishAnswer{1, {{1, Position(1, 5), WallTime(Duration(9)), {}}}});
+
+  const auto published = notices->of<Published>();
+  REQUIRE(published.size() == 1);
+  CHECK(published[0].batch->events()[0].position == Position(Position::kLogMax, 5));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a level is pending when the time is over and no node has answered") {

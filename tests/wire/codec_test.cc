@@ -137,10 +137,19 @@ TEST_CASE("unknown verbs are refused up to 127, and read as Unknown from 128 on"
   CHECK(refusal("\x91\x7F") == "protocol");
   wire::Decoder decoder{Limits{}};
 
-  const auto frame = decoder.decode("\x92\xCC\x80\xC0", kDefaults);
+  const auto frame = decoder.decode("\x92\xCC\xFF\xC0", kDefaults);
+  const auto large = decoder.decode("\x92\xCD\x01\x80\xC0", kDefaults);  // 128 in its last byte
 
   REQUIRE(frame.has_value());
-  CHECK(std::get<wire::Unknown>(*frame).verb == 128);
+  CHECK(std::get<wire::Unknown>(*frame).verb == 255);
+  REQUIRE(large.has_value());
+  CHECK(std::get<wire::Unknown>(*large).verb == 384);
+}
+
+TEST_CASE("a verb from 128 on that is known keeps the rules of every other one") {
+  CHECK(refusal("\x94\xCC\x80\x03\xA1o\xA1r") == "protocol");
+  CHECK(refusal("\x95\xCC\x80\x03\xA1o\xA1r\xA1s") == "accepted");
+  CHECK(refusal(std::string("\x95\xCC\x80\xCE\x00\x80\x00\x00\xA1o\xA1r\xA1s", 14)) == "protocol");
 }
 
 TEST_CASE("counts and sizes beyond the protocol's limits are refused") {

@@ -120,6 +120,7 @@ inline std::vector<std::pair<std::string, std::string>> sample_frames() {
       {"await", encode(wire::Await{9, "replicated:2", std::chrono::seconds(30), {{3, 42}}})},
       {"await-route", encode(wire::Await{10, "delivered:cloud", {}, {}})},
       {"awaited", encode(wire::Awaited{9, true})},
+      {"log-is", encode(wire::LogIs{3, {"ab12", "4-9f", "events"}})},
   };
 }
 

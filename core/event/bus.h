@@ -54,7 +54,8 @@ struct Gap {
   std::uint32_t log = 0;
   std::uint64_t from = 0;
   std::uint64_t to = 0;  // inclusive
-  std::string reason;    // "retention", "drop_oldest", "ttl", "memory", "lost", "corrupt"
+  std::string
+      reason;  // "retention", "unclaimed", "drop_oldest", "ttl", "memory", "lost", "corrupt"
 };
 struct Skipped {
   SubscriptionId subscription;
@@ -205,8 +206,8 @@ class Bus {
   virtual void remove_consumer(std::string name, ListenerPtr listener, std::uint64_t token) = 0;
 
   // Answered by Reached when all of `positions`, which are stored here, have reached `level`, or
-  // when `patience` is over; of each log the highest is enough.  Without positions it asks
-  // whether there is such a level here.
+  // when `patience` is over, or the node turns out to have another database, without them; of
+  // each log the highest is enough.  Without positions it asks whether there is such a level here.
   // Errors, as Reached: Unsupported  a node without a mesh; NotFound  no such route here
   //                     Overloaded   too many wait already; Closed, Unreachable
   virtual void await_level(const Level& level, std::vector<Position> positions, Duration patience,
@@ -216,7 +217,8 @@ class Bus {
   virtual Result<std::string> status_json() = 0;
 
   virtual const Limits& limits() const = 0;
-  // The id of a log by its number here.  Errors: NotFound
+  // The id of a log by its number here; what has come with a position stays known.
+  // Errors: NotFound
   virtual Result<LogId> log_id(std::uint32_t log) = 0;
 
   // Stops taking, commits what was taken, ends subscriptions.  Idempotent.

@@ -23,7 +23,10 @@ HeaderPairs = tuple[tuple[str, str], ...]
 
 
 class Position(NamedTuple):
-    """Where an event stands: the number of a log in this node, and the number in it."""
+    """Where an event stands: the number of a log in this node, and the number in it.
+
+    Numbers of logs are good as long as the node or client is open that gave them.
+    """
 
     log: int
     seq: int

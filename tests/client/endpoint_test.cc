@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include <fstream>
+#include <set>
 
 #include "tests/client/raw_peer.h"
 #include "tests/client/running_node.h"
@@ -154,6 +155,41 @@ TEST_CASE("more than the window without an answer breaks the session") {
   peer.send(third);
 
   CHECK(peer.error() == "protocol");
+}
+
+TEST_CASE("a session is told once which log a number is, before the first position in it") {
+  test::RunningNode running;
+  for (int session = 0; session < 2; ++session) {
+    RawPeer peer(running.ipc());
+    REQUIRE(peer.hello());
+    peer.send(wire::encode(
+        wire::Open{1, {.filters = {"#"}, .name = "c", .start = Start{.at = Start::At::Earliest}}}));
+    REQUIRE(peer.read_one<wire::OpenAnswer>());
+    std::set<std::uint32_t> named;
+    std::size_t seen = 0;
+    for (std::uint64_t number = 1; number <= 2; ++number) {
+      peer.send(published("a", number));
+      for (bool stored = false, delivered = false; !stored || !delivered;) {
+        const auto frame = peer.read();
+        REQUIRE(frame);
+        if (const auto* log = std::get_if<wire::LogIs>(&*frame)) {
+          CHECK(log->id.stream == "events");
+          CHECK(named.insert(log->log).second);
+        } else if (const auto* answer = std::get_if<wire::PublishAnswer>(&*frame)) {
+          CHECK(named.contains(answer->runs.at(0).position.log()));
+          stored = true;
+        } else if (const auto* deliver = std::get_if<wire::Deliver>(&*frame)) {
+          for (const EventView& event : deliver->batch->events()) {
+            CHECK(named.contains(event.position.log()));
+            ++seen;
+          }
+          delivered = true;
+        }
+      }
+    }
+    CHECK(named.size() == 1);
+    CHECK(seen >= 1);
+  }
 }
 
 TEST_CASE("questions beyond sixteen are answered: too many") {

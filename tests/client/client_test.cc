@@ -133,6 +133,7 @@ TEST_CASE("a durable consumer goes on behind what it has acknowledged") {
     REQUIRE(first);
     CHECK(take(**first, 4).size() == 4);
   }
+  REQUIRE(client->consumers());  // behind the end of the first
 
   auto other = running.client();
   auto second = other->subscribe({.filters = {"plant/#"}, .name = "billing"});

@@ -105,9 +105,7 @@ void Custody::on_release(const std::string& peer, const wire::Release& release) 
   const auto found = holds_.find({peer, release.stream});
   if (found == holds_.end()) return;
   if (release.logs.empty()) {
-    mark(found->second);
-    ended_.insert(found->first);
-    holds_.erase(found);
+    let_go(found);
     return;
   }
   for (const LogId& id : release.logs) {
@@ -172,9 +170,7 @@ void Custody::forget_peer(const std::string& peer) {
   quiet_.erase(peer);
   arrivals_.erase(peer);
   for (auto i = holds_.lower_bound({peer, {}}); i != holds_.end() && i->first.first == peer;) {
-    mark(i->second);
-    ended_.insert(i->first);
-    i = holds_.erase(i);
+    i = let_go(i);
   }
 }
 
@@ -267,6 +263,17 @@ void Custody::end(const Key& key, std::set<std::uint32_t>& dirty, Actions& out) 
   for (const auto& [index, acked] : holds_[key].acked) dirty.insert(index);
   holds_.erase(key);
   out.push_back(RemoveHold{key.first, key.second});
+}
+
+bool Custody::is_released(const Hold& hold) {
+  return std::all_of(hold.acked.begin(), hold.acked.end(),
+                     [](const auto& log) { return log.second == HoldRecord::kReleased; });
+}
+
+Custody::Holds::iterator Custody::let_go(Holds::iterator hold) {
+  mark(hold->second);
+  ended_.insert(hold->first);
+  return holds_.erase(hold);
 }
 
 void Custody::mark(const Hold& hold) {
@@ -364,11 +371,7 @@ std::set<std::uint32_t> Custody::flush(Now now, const Sight& sight, Actions& out
 
 bool Custody::all_of_peers(const std::function<bool(const std::string& peer)>& is_so) const {
   return std::all_of(holds_.begin(), holds_.end(), [&](const auto& item) {
-    const auto& acked = item.second.acked;
-    const bool released = std::all_of(acked.begin(), acked.end(), [](const auto& log) {
-      return log.second == HoldRecord::kReleased;
-    });
-    return released || is_so(item.first.first);
+    return is_released(item.second) || is_so(item.first.first);
   });
 }
 

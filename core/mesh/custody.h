@@ -118,6 +118,7 @@ class Custody {
     std::set<std::uint32_t> asked;               // it asks this node for it, since it came
   };
   using Key = std::pair<std::string, std::string>;  // peer, stream
+  using Holds = std::map<Key, Hold>;
   struct Expected {
     wire::Expect what;
     TimePoint away{};  // not here since then
@@ -129,6 +130,10 @@ class Custody {
   std::size_t streams_held(const std::string& peer) const;
   bool is_full(const std::string& peer) const;  // another stream is too many
   void begin(const std::string& peer, const std::string& stream, TimePoint now);
+  // Its peer needs nothing of it.
+  static bool is_released(const Hold& hold);
+  // Ends it with the next flush().  The hold behind it.
+  Holds::iterator let_go(Holds::iterator hold);
   void end_unexpected(const std::string& peer, const std::string& stream);
   void hold_expected(const Log& log, TimePoint now);
   void save_again(TimePoint now);
@@ -151,7 +156,7 @@ class Custody {
 
   Options options_;
   Logs& logs_;
-  std::map<Key, Hold> holds_;
+  Holds holds_;
   std::map<std::string, Expected> expected_;
   std::set<std::string> here_;
   std::map<std::string, Unasked> arrivals_;  // here, and may not have said yet what it needs

@@ -40,15 +40,7 @@ void Custody::begin(const std::string& peer, const std::string& stream, TimePoin
 
 void Custody::end_unexpected(const std::string& peer, const std::string& stream) {
   const auto hold = holds_.find({peer, stream});
-  if (hold == holds_.end()) return;
-  const auto& acked = hold->second.acked;
-  const bool needed = std::any_of(acked.begin(), acked.end(), [](const auto& log) {
-    return log.second != HoldRecord::kReleased;
-  });
-  if (needed) return;
-  mark(hold->second);
-  ended_.insert(hold->first);
-  holds_.erase(hold);
+  if (hold != holds_.end() && is_released(hold->second)) let_go(hold);
 }
 
 void Custody::on_expect(const std::string& peer, wire::Expect what, const StreamTable& own,

@@ -28,6 +28,13 @@ Status check_log(const LogId& log, const Link& link) {
                                           link.peer().node_id));
 }
 
+Status check_filters(const std::vector<std::string>& filters, const Limits& limits) {
+  for (const std::string& filter : filters) {
+    if (auto status = check_filter(filter, limits); !status) return status;
+  }
+  return {};
+}
+
 bool is_seq(std::uint64_t seq) { return seq <= wire::kSeqMax; }
 bool is_stretch(std::uint64_t first, std::uint64_t upto) {
   return first != 0 && is_seq(upto) && first <= upto + 1;
@@ -78,6 +85,12 @@ bool in_bounds(const wire::LinkFrame& frame) {
       frame);
 }
 
+std::size_t filter_bytes(const std::vector<std::string>& filters) {
+  std::size_t bytes = 0;
+  for (const std::string& filter : filters) bytes += 32 + filter.size();
+  return bytes;
+}
+
 // About what it takes in memory.
 std::size_t weight(const wire::LinkFrame& frame) {
   constexpr std::size_t kEntry = 256;
@@ -88,15 +101,9 @@ std::size_t weight(const wire::LinkFrame& frame) {
                           for (const auto& record : state.records) bytes += bytes_of(record);
                           return bytes;
                         },
-                        [](const wire::Want& want) {
-                          std::size_t bytes = 0;
-                          for (const auto& filter : want.filters) bytes += 32 + filter.size();
-                          return bytes;
-                        },
+                        [](const wire::Want& want) { return filter_bytes(want.filters); },
                         [](const wire::Expect& expect) {
-                          std::size_t bytes = expect.streams.size() * kEntry;
-                          for (const auto& filter : expect.filters) bytes += 32 + filter.size();
-                          return bytes;
+                          return expect.streams.size() * kEntry + filter_bytes(expect.filters);
                         },
                         [](const wire::Have& have) { return have.logs.size() * kEntry; },
                         [](const wire::Held& held) { return held.logs.size() * kEntry; },
@@ -322,9 +329,7 @@ Status Mesh::Body::on(Link& link, wire::Want& want, Now now, Actions&) {
     return fail(Errc::Protocol, fmt::format("mesh: {} sends a want with number {} and {} filters",
                                             link.peer().node_id, want.number, want.filters.size()));
   }
-  for (const std::string& filter : want.filters) {
-    if (auto status = check_filter(filter, options.limits); !status) return status;
-  }
+  if (auto status = check_filters(want.filters, options.limits); !status) return status;
   want.from.seq = std::max<std::uint64_t>(want.from.seq, 1);
   Log* const log = know(want.log, now);
   if (log == nullptr) {
@@ -374,9 +379,7 @@ Status Mesh::Body::on(Link& link, wire::Release& release, Now now, Actions&) {
 }
 
 Status Mesh::Body::on(Link& link, wire::Expect& expect, Now now, Actions&) {
-  for (const std::string& filter : expect.filters) {
-    if (auto status = check_filter(filter, options.limits); !status) return status;
-  }
+  if (auto status = check_filters(expect.filters, options.limits); !status) return status;
   custody.on_expect(link.peer().node_id, std::move(expect), options.streams, now.steady);
   return {};
 }

@@ -138,12 +138,7 @@ std::string encode(const EndNotice& notice) {
 }
 
 std::string encode(const LogIs& log) {
-  return Writer(Verb::LogIs, 4)
-      .number(log.log)
-      .text(log.id.origin)
-      .text(log.id.epoch)
-      .text(log.id.stream)
-      .take();
+  return Writer(Verb::LogIs, 4).number(log.log).log(log.id).take();
 }
 
 std::string encode(const Remove& remove) {
@@ -177,12 +172,7 @@ std::string encode(const AskLog& ask) {
   return Writer(Verb::Log, 2).number(ask.number).number(ask.log).take();
 }
 std::string encode(const LogName& name) {
-  return Writer(Verb::LogName, 4)
-      .number(name.number)
-      .text(name.id.origin)
-      .text(name.id.epoch)
-      .text(name.id.stream)
-      .take();
+  return Writer(Verb::LogName, 4).number(name.number).log(name.id).take();
 }
 
 std::string encode(const Failed& failed) {

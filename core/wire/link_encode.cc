@@ -11,10 +11,6 @@ namespace {
 
 constexpr std::size_t kLogBytes = 96;  // about what a log and its numbers take
 
-void write_log(Writer& out, const LogId& log) {
-  out.text(log.origin).text(log.epoch).text(log.stream);
-}
-
 // As in an event.  One over the limit is left out: without it a fork goes unseen, with it
 // the session would break.
 void write_event_id(Writer& out, const std::string& id) {
@@ -73,7 +69,7 @@ void write_record(Writer& out, const MapRecord& record) {
   out.array(record.copies.size());
   for (const CopyNote& copy : record.copies) {
     out.array(5);
-    write_log(out, copy.log);
+    out.log(copy.log);
     out.number(copy.first).number(copy.upto);
   }
   out.flag(record.misses);
@@ -95,7 +91,7 @@ std::string encode(const Have& have) {
   out.array(have.logs.size());
   for (const HaveEntry& entry : have.logs) {
     out.array(6);
-    write_log(out, entry.log);
+    out.log(entry.log);
     out.number(entry.first).number(entry.upto);
     write_event_id(out, entry.id);
   }
@@ -130,7 +126,7 @@ void write_begin(Writer& out, const Begin& begin) {
 std::string encode(const Want& want) {
   Writer out(LinkVerb::Want, 11, 256);
   out.number(want.number);
-  write_log(out, want.log);
+  out.log(want.log);
   out.number(static_cast<std::uint64_t>(want.kind)).flag(want.standing);
   want.all ? out.nil() : out.texts(want.filters);
   write_begin(out, want.from);
@@ -187,7 +183,7 @@ std::string encode(const Ack& ack) {
   out.array(ack.logs.size());
   for (const AckEntry& entry : ack.logs) {
     out.array(5);
-    write_log(out, entry.log);
+    out.log(entry.log);
     out.number(entry.acked).number(entry.stored);
   }
   return out.take();

@@ -41,6 +41,9 @@ class Writer {
     return bytes({reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()});
   }
   Writer& texts(const std::vector<std::string>& values);
+  Writer& log(const LogId& value) {  // three elements
+    return text(value.origin).text(value.epoch).text(value.stream);
+  }
   Writer& error(const Error& error) { return text(name(error.code)).text(error.message); }
   Writer& status(const Status& status) {
     return status ? text("").text("") : error(status.error());

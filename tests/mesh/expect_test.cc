@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/mesh/check_whole.h"
 #include "tests/mesh/one_node.h"
 #include "tests/sim/world/sim_node.h"
 #include "tests/sim/world/world.h"
@@ -12,6 +13,7 @@ namespace marram::mesh {
 namespace {
 
 using namespace std::chrono_literals;
+using sim::check_whole;
 using sim::World;
 
 StreamTable two_streams() {
@@ -37,13 +39,6 @@ void trim_all(World& world) {
   for (std::size_t i = 0; i < world.size(); ++i) {
     if (world.node(i).up()) world.node(i).trim_now(0s);
   }
-}
-
-void check_whole(World& world) {
-  CHECK(world.settle());
-  world.check_delivered();
-  CHECK(world.failure() == "");
-  CHECK(world.gaps.empty());
 }
 
 TEST_SUITE_BEGIN("mesh/expect");

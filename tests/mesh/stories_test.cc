@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "tests/mesh/check_whole.h"
 #include "tests/sim/world/sim_node.h"
 #include "tests/sim/world/world.h"
 
@@ -15,14 +16,6 @@ namespace {
 using namespace std::chrono_literals;
 
 wire::Begin from_seq(std::uint64_t seq) { return {wire::Begin::At::Seq, seq, {}}; }
-
-// All is quiet, everything has arrived, and nobody had to be told of a gap.
-void check_whole(World& world) {
-  CHECK(world.settle());
-  world.check_delivered();
-  CHECK(world.failure() == "");
-  CHECK(world.gaps.empty());
-}
 
 TEST_SUITE_BEGIN("mesh/stories");
 

@@ -9,6 +9,13 @@ namespace {
 
 TEST_SUITE_BEGIN("node/dropped");
 
+// A durable one, whose reader has been here and is away.
+void leave_consumer(FakeNode& node) {
+  const SubscriptionId reader = node.open({.filters = {"a"}, .name = "c"});
+  node.run();
+  node.broker->close_subscription(reader);
+}
+
 nlohmann::json consumer_of(FakeNode& node) {
   nlohmann::json status;
   node.broker->status_json(
@@ -19,9 +26,7 @@ nlohmann::json consumer_of(FakeNode& node) {
 
 TEST_CASE("what was dropped while nobody read it is a gap, not an event from memory") {
   FakeNode node;
-  const SubscriptionId first = node.open({.filters = {"a"}, .name = "c"});
-  node.run();
-  node.broker->close_subscription(first);
+  leave_consumer(node);
   node.commit(1, {"a", "a"});
   node.commit(1, {"a", "a"});
   node.words();
@@ -35,9 +40,7 @@ TEST_CASE("what was dropped while nobody read it is a gap, not an event from mem
 
 TEST_CASE("each gap has the reason for which its events were dropped") {
   FakeNode node;
-  const SubscriptionId first = node.open({.filters = {"a"}, .name = "c"});
-  node.run();
-  node.broker->close_subscription(first);
+  leave_consumer(node);
   node.commit(1, {"a", "a", "a", "a"});
   node.words();
 
@@ -83,9 +86,7 @@ TEST_CASE("what was handed out and failed does not come again once it is dropped
 
 TEST_CASE("what was read from disk and dropped before it was handed out is a gap") {
   FakeNode node;
-  const SubscriptionId first = node.open({.filters = {"a"}, .name = "c"});
-  node.run();
-  node.broker->close_subscription(first);
+  leave_consumer(node);
   node.commit(1, {"a", "a", "a"}, true);
   node.words();
   node.open({.filters = {"a"}, .name = "c"});
@@ -102,9 +103,7 @@ TEST_CASE("what was read from disk and dropped before it was handed out is a gap
 
 TEST_CASE("an answer that knows of the drop already has its gaps once") {
   FakeNode node;
-  const SubscriptionId first = node.open({.filters = {"a"}, .name = "c"});
-  node.run();
-  node.broker->close_subscription(first);
+  leave_consumer(node);
   node.commit(1, {"a", "a", "a"}, true);
   node.words();
   node.drop(1, 1, "drop_oldest");
@@ -117,9 +116,7 @@ TEST_CASE("an answer that knows of the drop already has its gaps once") {
 
 TEST_CASE("dropped events are no backlog, and the oldest event is one that is stored") {
   FakeNode node;
-  const SubscriptionId first = node.open({.filters = {"a"}, .name = "c"});
-  node.run();
-  node.broker->close_subscription(first);
+  leave_consumer(node);
   node.commit(1, {"a", "a"});
   node.clock.advance(10s);
   node.commit(1, {"a"});
@@ -137,9 +134,7 @@ TEST_CASE("dropped events are no backlog, and the oldest event is one that is st
 
 TEST_CASE("what a backfill brings again of what was dropped is handed out") {
   FakeNode node;
-  const SubscriptionId first = node.open({.filters = {"a"}, .name = "c"});
-  node.run();
-  node.broker->close_subscription(first);
+  leave_consumer(node);
   node.commit(1, {"a", "a", "a"});
   node.words();
   node.drop(1, 2);

@@ -50,6 +50,14 @@ bool waits_for_answer(const Fetch& f, std::uint64_t end, TimePoint now) {
          (f.waits && f.taken < f.waits->to);
 }
 
+// Nobody needs it any more, or more is needed below: nothing of it is here yet, and who is asked
+// for it may wait for that.
+bool is_past(const Lack& lack, const std::optional<Lack>& now) {
+  if (!now) return true;
+  const bool both = lack.from.at == Begin::At::Seq && now->from.at == Begin::At::Seq;
+  return both && !lack.stored && now->from.seq < lack.from.seq;
+}
+
 std::optional<WallTime> time_of(const Begin& begin) {
   return begin.at == Begin::At::Time ? std::optional(begin.time) : std::nullopt;
 }
@@ -368,7 +376,7 @@ void Copies::plan_backfill(Log& log, Fetch& f, Now now, Actions& out) {
   if (!f.begun) return;
   if (f.main && !f.main->answered && now.steady < f.main->heard + kStands)
     again(log, f.main->heard + kStands);
-  if (f.lack && !find_lack(log, f, now.steady)) {  // nobody needs it any more
+  if (f.lack && is_past(*f.lack, find_lack(log, f, now.steady))) {
     stop(f, f.backfill, out);
     if (f.repair && f.repair->below) stop(f, f.repair, out);
     f.lack.reset();

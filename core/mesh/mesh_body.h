@@ -140,6 +140,7 @@ struct Mesh::Body {
   std::map<SessionId, Probe> probes;
   std::set<SessionId> given_up;     // by the peer, as its record says
   std::set<SessionId> heard_state;  // their first STATE is in
+  std::map<SessionId, std::size_t> peers_told;
 
   bool own_changed = true;
   TimePoint own_at{};         // not looked at before, however much others say

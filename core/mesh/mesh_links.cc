@@ -124,6 +124,7 @@ void Mesh::Body::go_live(Link& link, Now now, Actions& out) {
   send_known(link, out);
   wire::Peers peers{membership.records(now.steady, 64)};
   std::erase_if(peers.peers, [&](const auto& known) { return known.node_id == peer; });
+  peers_told[link.id()] = peers.peers.size();
   if (!peers.peers.empty()) out.push_back(SendFrame{link.id(), std::move(peers)});
   out.push_back(Report{Report::What::PeerUp, peer, link.info().address});
   own_news();
@@ -147,6 +148,7 @@ void Mesh::Body::close(SessionId id, const Error& why, Now now, Actions& out) {
   const bool was_link = link->live() && links.live(peer) == link;
   probes.erase(id);
   heard_state.erase(id);
+  peers_told.erase(id);
   links.erase(id);
   const bool away = why.code == Errc::Unreachable || why.code == Errc::TimedOut;
   if (!was_link) {

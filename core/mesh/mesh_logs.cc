@@ -10,6 +10,7 @@ namespace {
 
 constexpr Duration kSweepEvery = std::chrono::minutes(1);
 constexpr Duration kPeersEvery = std::chrono::seconds(1);
+constexpr std::size_t kPeersOfLeaf = 8;
 constexpr Duration kPlanEvery = std::chrono::milliseconds(25);
 constexpr Duration kRollEvery = std::chrono::seconds(1);
 constexpr Duration kOwedEvery = std::chrono::seconds(1);
@@ -265,16 +266,20 @@ void Mesh::Body::dial_owed(Now now, Actions& out) {
   for (const auto& [peer, id] : links.peers()) out.push_back(SendFrame{id, asks});
 }
 
-// Of peers that were not known goes on what is new, to those who may have to dial them.
+// Of peers that were not known goes on what is new: all of it to those who may have to dial them,
+// and to one that has this link alone as much as it needs to find another way.
 void Mesh::Body::tell_peers(Now now, Actions& out) {
   if (!membership.has_news() || now.steady < peers_at) return;
   peers_at = now.steady + kPeersEvery;
   const std::vector<wire::PeerRecord> news = membership.take_news(now.steady);
   for (const auto& [peer, id] : links.peers()) {
-    if (!takes_part(peer)) continue;
+    const bool leaf = !takes_part(peer);
+    std::size_t& told_before = peers_told[id];
     wire::Peers told;
     for (const wire::PeerRecord& one : news) {
-      if (one.node_id != peer) told.peers.push_back(one);
+      if (one.node_id == peer || (leaf && told_before >= kPeersOfLeaf)) continue;
+      ++told_before;
+      told.peers.push_back(one);
       if (told.peers.size() < wire::kPeersPerFrameMax) continue;
       out.push_back(SendFrame{id, std::exchange(told, {})});
     }

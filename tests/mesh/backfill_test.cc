@@ -385,6 +385,36 @@ TEST_CASE("what was asked for a filtered copy is not taken into what has become 
                     [&](const wire::Stop& stop) { return stop.want == repairs.back().number; }));
 }
 
+// The origin waits for what this node asks others for; nobody but the origin can say that the rest
+// is lost.
+TEST_CASE("what an origin whose disk went back needs goes before what is asked of it") {
+  const LogId log{"origin", "1-x", "events"};
+  mesh::OneNode node({},
+                     {{.no = 1, .id = log, .head = 62, .whole_from = 0, .filters = {{"t/1", 1}}}});
+  const mesh::SessionId origin = node.greet("origin");
+  node.say(origin, wire::State{{}, {mesh::record("origin", 1, {{"node", 1}})}});
+  const mesh::SessionId keeper = node.greet("keeper");
+  wire::MapRecord has = mesh::record("keeper", 1, {{"node", 1}});
+  has.copies = {{log, 21, 40}};
+  node.say(keeper, wire::State{{}, {has}});
+  const mesh::SessionId asker = node.greet("asker");
+  node.say(asker, wire::Want{.number = 1, .log = log, .standing = true, .from = {.seq = 41}});
+  node.run(1s);
+  REQUIRE(!node.said<wire::Want>(origin).empty());
+  const wire::Want first = node.said<wire::Want>(origin).back();
+  REQUIRE(first.kind == wire::WantKind::Backfill);
+  REQUIRE(first.from.seq == 41);
+
+  node.say(origin, wire::Want{.number = 1, .log = log, .standing = true, .from = {.seq = 21}});
+  node.run(1s);
+
+  REQUIRE(!node.said<wire::Want>(keeper).empty());
+  const wire::Want below = node.said<wire::Want>(keeper).back();
+  CHECK(below.kind == wire::WantKind::Backfill);
+  CHECK(below.from.seq == 21);
+  CHECK(below.to == 62);
+}
+
 TEST_SUITE_END();
 
 }  // namespace

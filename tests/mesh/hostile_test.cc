@@ -158,10 +158,11 @@ TEST_CASE("wants with more bytes of filters than the limit end the session; repl
   CHECK(node.hung_up(peer)->code == Errc::TooLarge);
 }
 
-TEST_CASE("of many new peers all are told of") {
+TEST_CASE("of many new peers all are told of, and some to a node that has one link") {
   OneNode node;
   const SessionId a = node.greet("a");
   const SessionId b = node.greet("b");
+  const SessionId leaf = node.greet("leaf");
   node.say(a, wire::State{{}, {record("a", 1, {{"node", 1}, {"x", 1}})}});
   for (int i = 0; i < 600; i += 200) {
     wire::Peers peers;
@@ -173,12 +174,16 @@ TEST_CASE("of many new peers all are told of") {
   }
   node.run(5s);
 
-  std::size_t told = 0;
-  for (const wire::Peers& peers : node.said<wire::Peers>(a)) {
-    CHECK(peers.peers.size() <= wire::kPeersPerFrameMax);
-    told += peers.peers.size();
-  }
-  CHECK(told == 600);
+  const auto told = [&](SessionId session) {
+    std::size_t count = 0;
+    for (const wire::Peers& peers : node.said<wire::Peers>(session)) {
+      CHECK(peers.peers.size() <= wire::kPeersPerFrameMax);
+      count += peers.peers.size();
+    }
+    return count;
+  };
+  CHECK(told(a) == 600);
+  CHECK(told(leaf) == 8);
 }
 
 TEST_CASE("a peer for which too many streams would be held is told so") {

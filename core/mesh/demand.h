@@ -88,7 +88,7 @@ bool takes_all(std::string_view filter, const std::vector<std::string>& topics);
 
 class Readers {
  public:
-  void put(Interest interest);
+  void put(Interest interest, TimePoint now);
   void move(std::uint64_t id, std::uint32_t log, std::uint64_t upto);
   // False: there is none.
   bool drop(std::uint64_t id);

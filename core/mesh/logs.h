@@ -39,7 +39,8 @@ struct Log {
   Priority priority = Priority::Normal;
   std::map<std::string, wire::HaveEntry> have;  // by neighbour
   TimePoint heard{};                            // of it, for the first time
-  std::vector<std::uint64_t> followers;         // durable readers that had its origin's runs then
+  std::optional<TimePoint> announced;           // its origin's record has named it since then
+  std::vector<std::uint64_t> followers;         // durable readers that were there before it
   std::optional<WallTime> whole_since;          // whole_from is the first event recorded since then
   bool closed = false;                          // nobody writes it any more
   bool forked = false;                          // two events with one position have been seen
@@ -68,7 +69,7 @@ class Logs {
   Log* at(std::uint32_t index);
   void set_record(Log& log, const LogRecord& record);
   void forget(std::uint32_t index);
-  // Whether some log of this one's origin and stream is so.
+  // Whether some log of this one's origin is so.
   bool any_of_origin(const LogId& id, const std::function<bool(const Log&)>& is_so) const;
   // Whether some log of a stream is so.
   bool any_of_stream(const std::string& stream, const std::function<bool(const Log&)>& is_so) const;

@@ -97,7 +97,7 @@ struct Mesh::Body {
   // Null: too many are known.  Never of one that is `stored`.  `open`: what its origin says of it.
   Log* know(const LogId& id, Now now, bool stored = false, const wire::OpenLog* open = nullptr);
   void set_record(Log& log, const LogRecord& record);
-  bool follows(const Interest& interest, const Log& log) const;
+  bool precedes(const Interest& interest, const Log& log) const;
   void owe_newborn(Need& need, const Log& log) const;
   Need need_of(const Log& log) const;
   void plan(Log& log, Now now, Actions& out);

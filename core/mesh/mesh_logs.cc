@@ -40,16 +40,25 @@ Log* Mesh::Body::know(const LogId& id, Now now, bool stored, const wire::OpenLog
   if (open != nullptr) log->topics = open->topics;
   custody.on_new_log(*log, now.steady);
   for (const auto& [reader, interest] : readers.all()) {
-    if (!stored && interest.durable && follows(interest, *log)) log->followers.push_back(reader);
+    if (!stored && interest.durable && precedes(interest, *log)) log->followers.push_back(reader);
   }
   return log;
 }
 
-// An earlier run of the log's origin has been read, or was held for this node.
-bool Mesh::Body::follows(const Interest& interest, const Log& log) const {
+// The reader was there before the log. It has read an earlier run of the log's origin, or that was
+// held for this node; it had read something of the origin when this node was started; or it was
+// here when the origin spoke of its run, and not yet of the log.
+bool Mesh::Body::precedes(const Interest& interest, const Log& log) const {
+  const std::uint64_t run = start_number(log.id.epoch);
   return logs.any_of_origin(log.id, [&](const Log& other) {
-    if (start_number(other.id.epoch) >= start_number(log.id.epoch)) return false;
-    return (other.record && interest.cursors.contains(other.record->no)) || copies.is_held(other);
+    if (&other == &log || start_number(other.id.epoch) > run) return false;
+    const auto cursor =
+        other.record ? interest.cursors.find(other.record->no) : interest.cursors.end();
+    const bool read = cursor != interest.cursors.end();
+    const bool earlier = start_number(other.id.epoch) < run && other.id.stream == log.id.stream;
+    if (earlier && (read || copies.is_held(other))) return true;
+    if (read && cursor->second > 0 && other.heard == TimePoint()) return true;
+    return other.announced && *other.announced < log.heard && interest.since <= *other.announced;
   });
 }
 
@@ -66,15 +75,14 @@ bool Mesh::Body::carries(const std::string& stream) const {
                      [&](const std::string& name) { return name == "*" || name == stream; });
 }
 
-// A durable reader that had an earlier run of the log's origin when the log was heard of was there
-// before the log, and is held for from its first event on.
+// A durable reader that was there before the log is held for from its first event on.
 void Mesh::Body::owe_newborn(Need& need, const Log& log) const {
   for (const ReaderNeed& reader : need.readers) {
     const Interest* const interest = readers.find(reader.interest);
     if (reader.has_read() || !interest->durable) continue;
     const auto& had = log.followers;
     const bool before = log.heard == TimePoint()  // it was stored when this node was started
-                            ? follows(*interest, log)
+                            ? precedes(*interest, log)
                             : std::find(had.begin(), had.end(), reader.interest) != had.end();
     if (!before) continue;
     for (const FilterStart& filter : reader.filters) {

@@ -55,6 +55,7 @@ struct Interest {
   bool durable = false;  // what it needs is held for this node by others
   std::vector<FilterStart> filters;
   std::map<std::uint32_t, std::uint64_t> cursors;  // by log number: needs nothing up to here
+  TimePoint since{};                               // as it is; the mesh sets it
 };
 
 // How far a log of this node's own goes.

@@ -55,6 +55,40 @@ TEST_CASE("a cursor at the beginning of a copy promises nothing") {
   CHECK(owed_after(15) == 16);
 }
 
+TEST_CASE(
+    "a reader that was there before a stream was first written is owed it from its first event") {
+  const LogId alarms{kLog.origin, kLog.epoch, "alarms"};
+  LateReader node(kLog);
+  const FilterStart all{"#", {wire::Begin::At::Seq, 1, {}}};
+  const auto owed = [&](std::uint64_t number) {
+    wire::MapRecord more = record_of_origin(kLog);
+    more.number = number;
+    more.open.push_back({alarms.epoch, alarms.stream, {}, Durability::Fsync, Priority::Normal});
+    node.say(node.origin, wire::State{{}, {more}});
+    node.run(1s);
+    const wire::Want asked = node.said<wire::Want>(node.origin).back();
+    REQUIRE(asked.log == alarms);
+    return asked.owed;
+  };
+  SUBCASE("and has been since") { CHECK(owed(2) == 1); }
+  SUBCASE("but is another one since") {
+    node.mesh->put_interest({1, "reader", true, {all, {"t", all.from}}, {}}, node.now, node.out);
+    CHECK(owed(2) == 0);
+  }
+}
+
+TEST_CASE(
+    "who had read of an origin before a restart is owed streams that it has begun meanwhile") {
+  const auto owed_after = [&](std::uint64_t cursor) {
+    const LateReader node({kLog.origin, kLog.epoch, "alarms"},
+                          {{.no = 1, .id = kLog, .head = 15, .whole_from = 1}}, {{1, cursor}});
+    return node.said<wire::Want>(node.origin).back().owed;
+  };
+
+  CHECK(owed_after(0) == 0);
+  CHECK(owed_after(15) == 1);
+}
+
 TEST_CASE("a new reader does not wait for what a run had trimmed before the reader came") {
   const LogId newer{kLog.origin, "2-y", kLog.stream};
   const auto gaps = [&](bool follows) {

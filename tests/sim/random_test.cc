@@ -65,9 +65,11 @@ class Schedule {
     const std::size_t readers = 1 + world_.pick(count);
     for (std::size_t i = 0; i < readers; ++i) subscribe();
     // All have been heard of before history begins to go, and before what crosses is counted.
+    // Of a stream whose readers nobody has told of logs it is known what they expect.
+    const bool alarms = world_.pick(2) == 0;
     for (std::size_t i = 0; i < count; ++i) {
       world_.node(i).publish("t/0");
-      world_.node(i).publish("alarm/0");
+      if (alarms) world_.node(i).publish("alarm/0");
     }
     world_.run_for(5s);
     world_.crossed = world_.copied = world_.late = 0;

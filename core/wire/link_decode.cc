@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/utf8.h"
 #include "core/wire/elements.h"
 #include "core/wire/link_codec.h"
 
@@ -11,9 +12,15 @@ namespace {
 
 std::uint64_t read_seq(Reader& in, const char* what) { return in.number(what, kSeqMax); }
 
+// It comes into logs, status and terminals.
+void check_printable(Reader& in, const char* what, std::string_view text) {
+  if (find_unprintable(text)) in.refuse(what, "is no printable UTF-8");
+}
+
 std::string read_text(Reader& in, const char* what, std::size_t most = kIdBytesMax) {
   const std::string_view text = in.text(what);
   if (text.size() > most) in.refuse(what, fmt::format("has {} bytes, over {}", text.size(), most));
+  check_printable(in, what, text);
   return in.ok() ? std::string(text) : std::string();
 }
 
@@ -96,6 +103,7 @@ LinkHello read_link_hello(Reader& in) {
   if (start.role != kRoleNode) in.refuse("role", "is not \"node\"");
   for (const std::string* text : {&start.name, &start.instance}) {
     if (text->size() > kIdBytesMax) in.refuse("name", "is too long");
+    check_printable(in, "name", *text);
   }
   if (start.silent_after > kLinkDurationMax) in.refuse("silent_after", "is too long");
   LinkHello hello;
@@ -132,6 +140,7 @@ OpenLog read_open_log(Reader& in) {
   log.epoch = read_name(in, "epoch");
   log.stream = read_name(in, "stream");
   log.topics = read_texts(in, "topics", kStreamTopicsMax);
+  for (const std::string& topic : log.topics) check_printable(in, "topics", topic);
   log.durability = read_kind(in, "durability", Durability::Memory);
   log.priority = read_kind(in, "priority", Priority::Low);
   return log;

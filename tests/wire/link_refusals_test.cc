@@ -234,6 +234,26 @@ TEST_CASE("names, keys, addresses and reasons have their limits") {
   CHECK(has(answer(wire::Peers{{peer}}), "addresses has 9 elements, not 0 to 8"));
 }
 
+// They come into logs, into JSON and onto terminals.
+TEST_CASE("texts that are no printable UTF-8 are refused, wherever they stand") {
+  for (const std::string bad : {"a\xff", "a\x1b[2J", "a\nb"}) {
+    CAPTURE(bad);
+    wire::LinkHello hello = test::sample_link_hello();
+    hello.name = bad;
+    const wire::MapRecord named{.node_id = "n", .number = 1, .name = bad};
+    const wire::OpenLog open{"1-x", "s", {bad}, Durability::Fsync, Priority::Normal};
+    const wire::MapRecord writes{.node_id = "n", .number = 1, .open = {open}};
+    const wire::PeerRecord peer{test::kNodeA, "", {bad}, {}};
+
+    CHECK(has(answer(hello), "name is no printable UTF-8"));
+    CHECK(has(answer(wire::State{{}, {named}}), "name is no printable UTF-8"));
+    CHECK(has(answer(wire::State{{}, {writes}}), "topics is no printable UTF-8"));
+    CHECK(has(answer(wire::Peers{{peer}}), "address is no printable UTF-8"));
+    CHECK(has(answer(wire::Held{bad, {}}), "stream is no printable UTF-8"));
+    CHECK(has(answer(wire::LinkGap{1, 1, 1, bad}), "reason is no printable UTF-8"));
+  }
+}
+
 TEST_CASE("durations that would run over the clock are refused") {
   wire::LinkHello hello = test::sample_link_hello();
   hello.silent_after = Duration::max();

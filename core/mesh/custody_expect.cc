@@ -59,7 +59,7 @@ void Custody::on_expect(const std::string& peer, wire::Expect what, const Stream
 void Custody::hold_expected(const Log& log, TimePoint now) {
   for (const auto& [peer, known] : expected_) {
     if (peer != log.id.origin && expects(known.what, log.id.stream, log.topics)) {
-      begin(peer, log.id.stream, now);
+      begin(peer, log.id.stream, away(peer) ? known.away : now);
     }
   }
 }

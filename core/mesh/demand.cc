@@ -144,8 +144,12 @@ bool takes_all(std::string_view filter, const std::vector<std::string>& topics) 
 void Readers::put(Interest interest, TimePoint now) {
   const auto [place, is_new] = interests_.try_emplace(interest.id);
   Interest& known = place->second;
+  for (const auto& [no, upto] : interest.cursors) {
+    if (is_new && upto > 0) interest.had.insert(no);
+  }
   const bool same =
       !is_new && known.durable == interest.durable && known.filters == interest.filters;
+  if (same) interest.had = std::move(known.had);
   interest.since = same ? known.since : now;
   known = std::move(interest);
 }
@@ -157,7 +161,7 @@ void Readers::move(std::uint64_t id, std::uint32_t log, std::uint64_t upto) {
   cursor = std::max(cursor, upto);
 }
 
-bool Readers::drop(std::uint64_t id) { return interests_.erase(id) != 0; }
+void Readers::drop(std::uint64_t id) { interests_.erase(id); }
 
 const Interest* Readers::find(std::uint64_t id) const {
   const auto found = interests_.find(id);

@@ -90,8 +90,7 @@ class Readers {
  public:
   void put(Interest interest, TimePoint now);
   void move(std::uint64_t id, std::uint32_t log, std::uint64_t upto);
-  // False: there is none.
-  bool drop(std::uint64_t id);
+  void drop(std::uint64_t id);
   const Interest* find(std::uint64_t id) const;
   // Adds what the readers need of the log.
   void add_to(Need& need, const Log& log) const;

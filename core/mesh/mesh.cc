@@ -132,9 +132,11 @@ void Mesh::put_interest(Interest interest, Now now, Actions&) {
 }
 
 void Mesh::drop_interest(std::uint64_t id, Now now, Actions&) {
-  if (!body_->readers.drop(id)) return;
+  const Interest* const interest = body_->readers.find(id);
+  if (interest == nullptr) return;
+  body_->expects_changed = body_->expects_changed || interest->durable;
+  body_->readers.drop(id);
   body_->mark_all(now.steady + body_->options.gather);
-  body_->expects_changed = true;
 }
 
 void Mesh::move_cursor(std::uint64_t interest, std::uint32_t log, std::uint64_t upto, Now,

@@ -150,9 +150,9 @@ struct Mesh::Body {
   wire::MapRecord published;
   std::map<std::string, SessionId> floods;  // nodes whose records go out, and who told
 
-  wire::Expect expects;          // as peers have been told
-  bool expects_changed = false;  // perhaps
-  TimePoint expects_at{};        // not told before
+  wire::Expect expects;         // as peers have been told
+  bool expects_changed = true;  // perhaps
+  TimePoint expects_at{};       // not told before
 
   std::map<SessionId, std::map<std::uint32_t, Said>> said;
   std::set<std::uint32_t> have_changed;

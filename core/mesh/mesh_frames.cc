@@ -275,7 +275,7 @@ void Mesh::Body::note_announced(const wire::MapRecord& record, Now now) {
     log->topics = open.topics;
     log->durability = open.durability;
     log->priority = open.priority;
-    if (!log->announced) log->announced = now.steady;
+    if (!log->spoken_of) log->spoken_of = now.steady;
     if (planned_version == map.version()) mark(*log, now.steady);  // else all of them, soon
   }
   for (const wire::CopyNote& copy : record.copies) {

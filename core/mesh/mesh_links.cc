@@ -110,6 +110,8 @@ void Mesh::Body::begin_probe(Link& link, Link& old, Now now, Actions& out) {
 
 void Mesh::Body::go_live(Link& link, Now now, Actions& out) {
   const std::string peer = link.peer().node_id;
+  expects_at = {};
+  tell_expectation(now, out);  // to all alike, or who comes between two changes misses one
   links.set_live(peer, link.id());
   wire::PeerRecord record{peer, link.info().key, link.peer().addresses, {}};
   if (record.addresses.size() > wire::kAddressesMax) record.addresses.resize(wire::kAddressesMax);
@@ -120,7 +122,7 @@ void Mesh::Body::go_live(Link& link, Now now, Actions& out) {
   for (wire::Held& held : custody.on_peer_up(peer, now.steady)) {
     out.push_back(SendFrame{link.id(), std::move(held)});
   }
-  out.push_back(SendFrame{link.id(), expectation()});
+  out.push_back(SendFrame{link.id(), expects});
   send_known(link, out);
   wire::Peers peers{membership.records(now.steady, 64)};
   std::erase_if(peers.peers, [&](const auto& known) { return known.node_id == peer; });

@@ -46,8 +46,8 @@ Log* Mesh::Body::know(const LogId& id, Now now, bool stored, const wire::OpenLog
 }
 
 // The reader was there before the log. It has read an earlier run of the log's origin, or that was
-// held for this node; it had read something of the origin when this node was started; or it was
-// here when the origin spoke of its run, and not yet of the log.
+// held for this node; it came with something read of the origin when this node was started; or it
+// was here while the origin could be reached, and did not speak of the log yet.
 bool Mesh::Body::precedes(const Interest& interest, const Log& log) const {
   const std::uint64_t run = start_number(log.id.epoch);
   return logs.any_of_origin(log.id, [&](const Log& other) {
@@ -57,8 +57,8 @@ bool Mesh::Body::precedes(const Interest& interest, const Log& log) const {
     const bool read = cursor != interest.cursors.end();
     const bool earlier = start_number(other.id.epoch) < run && other.id.stream == log.id.stream;
     if (earlier && (read || copies.is_held(other))) return true;
-    if (read && cursor->second > 0 && other.heard == TimePoint()) return true;
-    return other.announced && *other.announced < log.heard && interest.since <= *other.announced;
+    if (other.heard == TimePoint() && read && interest.had.contains(cursor->first)) return true;
+    return other.spoken_of && *other.spoken_of < log.heard && interest.since <= *other.spoken_of;
   });
 }
 
@@ -237,6 +237,9 @@ void Mesh::Body::sweep(Now now, Actions& out) {
   }
   std::vector<std::uint32_t> gone;
   for (const auto& [index, log] : logs.all()) {
+    const bool lives = sources.live(*log);
+    if (log->lives && lives && log->spoken_of) log->spoken_of = now.steady;
+    log->lives = lives;  // what is known of who is just back may be old
     const bool has_events = log->record && log->record->first <= log->record->head;
     if (!sources.closed(*log) || has_events || log->backfill || sources.announced_events(*log)) {
       empty_since.erase(index);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "core/mesh/mesh_body.h"
 
@@ -104,7 +105,8 @@ wire::Expect Mesh::Body::expectation() const {
   return what;
 }
 
-// To peers that are here; who comes is told at the start of the session.
+// To peers that are here; who comes is told at the start of the session.  They hold nothing more of
+// what nobody here or behind here may want.
 void Mesh::Body::tell_expectation(Now now, Actions& out) {
   if (!expects_changed || now.steady < expects_at) return;
   expects_changed = false;
@@ -112,7 +114,14 @@ void Mesh::Body::tell_expectation(Now now, Actions& out) {
   if (what == expects) return;
   expects = std::move(what);
   expects_at = now.steady + kExpectEvery;
-  for (const auto& [peer, id] : links.peers()) out.push_back(SendFrame{id, expects});
+  std::set<std::string> known;
+  for (const auto& [index, log] : logs.all()) known.insert(log->id.stream);
+  for (const auto& [peer, id] : links.peers()) {
+    out.push_back(SendFrame{id, expects});
+    for (const std::string& stream : known) {
+      if (!wants_stream(stream, peer)) out.push_back(SendFrame{id, wire::Release{stream, {}}});
+    }
+  }
 }
 
 void Mesh::Body::send_known(Link& link, Actions& out) {

@@ -11,9 +11,6 @@ namespace marram::store {
 
 namespace {
 
-// What fits a position beside the seq.
-constexpr std::int64_t kNumberMax = (std::int64_t{1} << (63 - Position::kSeqBits)) - 1;
-
 WallTime wall(std::int64_t micros) { return WallTime(Duration(micros)); }
 
 std::uint64_t unsigned_of(std::int64_t number) { return static_cast<std::uint64_t>(number); }
@@ -177,10 +174,10 @@ Result<LogState*> LogTable::make_copy(const CopyWrite& write) {
 Result<LogState*> LogTable::insert(LogState log) {
   const auto no = next_number("logs");
   if (!no) return tl::unexpected(no.error());
-  if (*no > kNumberMax) {
+  if (*no > Position::kLogMax) {
     return fail(Errc::Io, fmt::format("store: {} logs have been numbered, and there is no number "
                                       "left (start with a new data_dir)",
-                                      kNumberMax));
+                                      Position::kLogMax));
   }
   log.record.no = static_cast<std::uint32_t>(*no);
   auto status = insert_.bind(1, *no)

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "tests/mesh/check_whole.h"
 #include "tests/mesh/one_node.h"
 #include "tests/sim/world/sim_node.h"
@@ -96,6 +98,20 @@ TEST_CASE("a node tells its peers what its durable readers and its streams to ca
   CHECK(node.said<wire::Expect>(session).size() == told);
 }
 
+TEST_CASE("who comes while what is expected changes and changes back is told of both") {
+  OneNode node;
+  const Interest interest{.id = 1, .durable = true, .filters = {{"a", {}}}};
+  node.mesh->put_interest(interest, node.now, node.out);
+  node.greet("first");
+  node.mesh->drop_interest(1, node.now, node.out);
+  const SessionId second = node.greet("second");
+  REQUIRE(node.said<wire::Expect>(second).back() == wire::Expect{});
+
+  node.mesh->put_interest(interest, node.now, node.out);
+  node.run(2s);
+  CHECK(node.said<wire::Expect>(second).back() == wire::Expect{{"a"}, {}});
+}
+
 TEST_CASE("more filters than a frame takes are said as all") {
   OneNode node;
   Interest interest{.id = 1, .durable = true};
@@ -173,6 +189,44 @@ TEST_CASE("a reader's node that is gone for good is held for no longer than othe
   world.crash(c);
   world.run_for(2h);
   world.node(a).publish("t/x", 30);
+  world.run_for(60s);
+
+  CHECK(world.node(a).mesh().status().holds.empty());
+}
+
+TEST_CASE("a stream that begins while a reader's node is away is held for no longer than others") {
+  World world({.seed = 36, .hold_away_max = 1h});
+  const auto streams = StreamTable::make(
+      {{.name = "state", .topics = {"state/#"}}, {.name = "events"}}, Durability::Fsync);
+  const std::size_t a = world.add_node({}, {.streams = *streams});
+  const std::size_t b = world.add_node({a});
+  const std::size_t c = world.add_node({b});
+  world.node(c).subscribe(1, {"state/1/#"});
+  CHECK(world.settle());
+  const auto held = [&] {
+    const auto holds = world.node(b).mesh().status().holds;
+    return std::any_of(holds.begin(), holds.end(),
+                       [](const HoldStatus& hold) { return hold.stream == "state"; });
+  };
+  world.crash(c);
+  world.run_for(50min);
+  world.node(a).publish("state/1/x", 30);
+  world.run_for(5min);
+  CHECK(held());
+
+  world.run_for(10min);
+  CHECK_FALSE(held());
+}
+
+TEST_CASE("nothing more is held for a node whose last durable reader is gone") {
+  World world({.seed = 37});
+  const std::size_t a = world.add_node({});
+  const std::size_t c = world.add_node({a});
+  world.node(c).subscribe(1, {"#"});
+  world.node(a).publish("t/x", 30);
+  CHECK(world.settle());
+  CHECK_FALSE(world.node(a).mesh().status().holds.empty());
+  world.node(c).unsubscribe(1);
   world.run_for(60s);
 
   CHECK(world.node(a).mesh().status().holds.empty());

@@ -116,8 +116,14 @@ void Membership::on_up(const std::string& node_id, const std::string& address,
              !keeps(item.first, item.second, now);
     });
   }
-  if (address.empty()) return;
-  Address& place = addresses_[address];
+  if (!address.empty()) note_answered(addresses_[address], node_id, now);
+  const bool seeded = std::any_of(addresses_.begin(), addresses_.end(), [&](const auto& item) {
+    return item.second.seed && item.second.node_id == node_id;
+  });
+  if (seeded || links_ >= options_.links_lonely) lonely_ = false;
+}
+
+void Membership::note_answered(Address& place, const std::string& node_id, TimePoint now) {
   place.node_id = node_id;
   place.dialling = place.stuck = place.keyless = false;
   if (!place.refused) place.pause = {};
@@ -280,8 +286,12 @@ bool Membership::wanted(const Address& address) const {
   if (address.stuck) return true;
   if (!address.node_id.empty() && is_linked(address.node_id)) return false;
   if (address.node_id == options_.node_id) return false;
-  return address.seed || links_ < options_.links_min || owed_.contains(address.node_id) ||
-         is_lost(address);
+  return !is_any(address) || links_ == 0 || (lonely_ && links_ < options_.links_lonely);
+}
+
+// As good as any other.
+bool Membership::is_any(const Address& address) const {
+  return !address.seed && !address.stuck && !owed_.contains(address.node_id) && !is_lost(address);
 }
 
 bool Membership::is_lost(const Address& address) const {
@@ -297,7 +307,9 @@ void Membership::on_tick(TimePoint now, Actions& out) {
   auto lost = std::count_if(addresses_.begin(), addresses_.end(), [&](const auto& item) {
     return item.second.dialling && is_lost(item.second);
   });
-  for (auto& [text, address] : addresses_) {
+  std::vector<std::pair<const std::string, Address>*> any;
+  for (auto& one : addresses_) {
+    auto& [text, address] = one;
     if (address.dialling && now >= address.next) {  // the transport has forgotten it
       address.dialling = false;
       address.keyless = !address.keyless;
@@ -307,12 +319,23 @@ void Membership::on_tick(TimePoint now, Actions& out) {
     if (!address.seed && now < lonely_at_) continue;
     if (is_lost(address) && ++lost > options_.lost_dials_max) {
       back_off(address, now);
-      continue;
+    } else if (is_any(address)) {
+      any.push_back(&one);
+    } else {
+      dial(text, address, now, out);
     }
-    address.dialling = true;
-    address.next = now + options_.dial_max;
-    out.push_back(Dial{text, key_of(address)});
   }
+  if (any.empty() || now < any_at_) return;
+  any_at_ = now + options_.lonely_pause;
+  lonely_ = true;
+  auto& [text, address] = *any[random_() % any.size()];
+  dial(text, address, now, out);
+}
+
+void Membership::dial(const std::string& text, Address& address, TimePoint now, Actions& out) {
+  address.dialling = true;
+  address.next = now + options_.dial_max;
+  out.push_back(Dial{text, key_of(address)});
 }
 
 std::string Membership::key_of(const Address& address) const {
@@ -327,7 +350,8 @@ std::optional<TimePoint> Membership::wake_at() const {
   std::optional<TimePoint> at;
   for (const auto& [text, address] : addresses_) {
     if (!address.dialling && !wanted(address)) continue;
-    const TimePoint next = address.seed ? address.next : std::max(address.next, lonely_at_);
+    TimePoint next = address.seed ? address.next : std::max(address.next, lonely_at_);
+    if (!address.dialling && is_any(address)) next = std::max(next, any_at_);
     if (!at || next < *at) at = next;
   }
   wake_at_ = at;

@@ -1,8 +1,10 @@
 // Whom to dial.
 //
 // Seeds are dialled for ever.  Their turn comes first when the last link is lost.  Peers that
-// others tell of are dialled while this node has fewer than `links_min` links, and are forgotten
-// when nobody has had a link with them for `expire`.  An address whose node has a link already is
+// others tell of are dialled when this node has no link left, one after another in any order, until
+// it has `links_lonely` links, or one with a seed: when a hub is gone its leaves become one mesh,
+// and not a link from each to each.  They are forgotten when nobody has had a link with them for
+// `expire`.  An address whose node has a link already is
 // left alone, unless that link is stuck.  An address that its node no longer names is forgotten, at
 // once where the node itself says so, else when nobody answers there (not where somebody did within
 // `expire`); it is another node's when that one answers there.  Redial backs off with jitter, to
@@ -35,7 +37,8 @@ class Membership {
     Duration late_for = std::chrono::minutes(10);
     Duration dial_max = std::chrono::seconds(20);  // without an answer
     Duration expire = std::chrono::hours(1);
-    std::size_t links_min = 1;
+    std::size_t links_lonely = 3;
+    Duration lonely_pause = std::chrono::milliseconds(100);  // between two of them
     std::size_t peers_max = 4096;
     std::ptrdiff_t lost_dials_max = 16;  // at a time
     std::uint64_t random_seed = 0;
@@ -120,6 +123,9 @@ class Membership {
   void adopt();
   void make_room();
   bool wanted(const Address& address) const;
+  bool is_any(const Address& address) const;
+  static void note_answered(Address& place, const std::string& node_id, TimePoint now);
+  void dial(const std::string& text, Address& address, TimePoint now, Actions& out);
   bool is_lost(const Address& address) const;
   void back_off(Address& address, TimePoint now);
   void expire(TimePoint now);
@@ -141,6 +147,8 @@ class Membership {
   // What wake_at() found; empty: something has changed since.
   mutable std::optional<std::optional<TimePoint>> wake_at_;
   TimePoint lonely_at_{};  // from then on others than seeds are dialled too
+  bool lonely_ = false;    // there was no link, and are too few since
+  TimePoint any_at_{};     // the next of whom others tell
   TimePoint expire_at_{};
 };
 

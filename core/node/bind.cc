@@ -64,7 +64,12 @@ Result<std::string> bind_socket(zmq::socket_t& socket, const std::string& place,
     socket.bind(name);
   } catch (const zmq::error_t& error) {
     const Errc code = error.num() == EADDRINUSE ? Errc::Busy : Errc::Io;
-    return fail(code, fmt::format("{}: cannot bind {}: {}", place, endpoint, error.what()));
+    const char* const hint =
+        error.num() == EADDRINUSE
+            ? " (another program listens there: stop it, or choose another port)"
+        : error.num() == EADDRNOTAVAIL ? " (no interface of this machine has that address)"
+                                       : "";
+    return fail(code, fmt::format("{}: cannot bind {}: {}{}", place, endpoint, error.what(), hint));
   }
   if (!address->is_ipc()) return socket.get(zmq::sockopt::last_endpoint);
   if (::chmod(address->path.c_str(), 0600) == 0) return endpoint;

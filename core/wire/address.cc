@@ -46,6 +46,10 @@ Result<Address> parse_tcp(std::string_view place, std::string_view text) {
   Address address;
   address.host = host;
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
+  if (!host.empty() && error == std::errc::result_out_of_range) {
+    return fail(Errc::Invalid,
+                fmt::format("{}: the port of \"{}\" is over {}", place, text, UINT16_MAX));
+  }
   if (host.empty() || port.empty() || error != std::errc() || end != port.data() + port.size()) {
     return fail(Errc::Invalid, fmt::format("{}: \"{}\" has no host and port (as in "
                                            "tcp://127.0.0.1:7410)",

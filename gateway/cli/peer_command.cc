@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -168,7 +169,8 @@ int trust(const Options& options) {
   if (auto status = trust_key(mesh->trust_dir, name, options.which); !status) {
     return complain(status.error());
   }
-  fmt::print("{} is trusted: {}\n", *id, (mesh->trust_dir / (name + ".pub")).string());
+  const auto file = std::filesystem::absolute(mesh->trust_dir / (name + ".pub"));
+  fmt::print("{} is trusted: {}\n", *id, file.string());
   if (!others.empty()) fmt::print("it is trusted as {} too\n", fmt::join(others, ", "));
   return kOk;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace marram::mesh {
 
@@ -19,6 +20,16 @@ std::vector<std::string> dialled(Membership& membership, TimePoint now) {
   std::vector<std::string> addresses;
   for (const Action& action : out) addresses.push_back(std::get<Dial>(action).address);
   return addresses;
+}
+
+// Within a second from then on, in order.
+std::vector<std::string> all_dialled(Membership& membership, TimePoint from) {
+  std::vector<std::string> all;
+  for (TimePoint now = from; now < from + 1s; now += 50ms) {
+    for (std::string& address : dialled(membership, now)) all.push_back(std::move(address));
+  }
+  std::sort(all.begin(), all.end());
+  return all;
 }
 
 TEST_SUITE_BEGIN("mesh/membership");
@@ -60,6 +71,52 @@ TEST_CASE("peers that others tell of are dialled while there is no link, and exp
   membership.on_failed("tcp://c:1", false, kStart);
   CHECK(dialled(membership, kStart + 2h).empty());
   CHECK(membership.records(kStart + 2h, 10).empty());
+}
+
+// A hub with many leaves is gone.
+struct Lonely {
+  Lonely() : membership({.node_id = "a", .seeds = {"tcp://hub:1"}}) {
+    membership.on_up("hub", "tcp://hub:1", {"hub", "", {}, 0s}, now);
+    for (int i = 0; i < 50; ++i) {
+      const std::string id = "leaf" + std::to_string(i);
+      membership.learn({id, "", {"tcp://" + id + ":1"}, 0s}, now);
+    }
+    membership.on_down("hub", false, now);
+  }
+  // Who is dialled within some time, other than the hub; they answer, if `answer`.
+  std::set<std::string> run(Duration time, bool answer) {
+    std::set<std::string> all;
+    for (const TimePoint end = now + time; now < end; now += 10ms) {
+      for (const std::string& address : dialled(membership, now)) {
+        if (address == "tcp://hub:1") {
+          membership.on_failed(address, false, now);
+          continue;
+        }
+        all.insert(address);
+        const std::string id = address.substr(6, address.size() - 8);
+        if (answer) membership.on_up(id, address, {id, "", {address}, 0s}, now);
+      }
+    }
+    return all;
+  }
+
+  TimePoint now = kStart;
+  Membership membership;
+};
+
+TEST_CASE("who has lost its hub dials others until it has a few links, not all") {
+  Lonely lonely;
+  CHECK(lonely.run(20s, true).size() == 3);
+
+  Lonely unlucky;
+  CHECK(unlucky.run(15s, false).size() == 50);  // and goes through all where nobody answers
+}
+
+TEST_CASE("who has its hub again dials no others") {
+  Lonely lonely;
+  CHECK(lonely.run(5100ms, true).size() == 1);
+  lonely.membership.on_up("hub", "tcp://hub:1", {"hub", "", {}, 0s}, lonely.now);
+  CHECK(lonely.run(20s, true).empty());
 }
 
 TEST_CASE("where a node was dialled is passed on when it does not say so itself") {
@@ -200,7 +257,7 @@ TEST_CASE("an address that nobody names any more is forgotten when nobody answer
   Membership membership({.node_id = "a"});
   membership.learn({"b", "", {"tcp://b:1"}, 10s}, kStart);
   membership.learn({"b", "", {"tcp://b:2"}, 0s}, kStart);
-  REQUIRE(dialled(membership, kStart).size() == 2);
+  REQUIRE(all_dialled(membership, kStart).size() == 2);
 
   membership.on_failed("tcp://b:1", false, kStart);
   membership.on_failed("tcp://b:2", false, kStart);
@@ -215,7 +272,7 @@ TEST_CASE("what a peer itself names replaces what others said of it, but for see
   membership.on_up("b", "", {"b", "", {"tcp://new:1"}, {}}, kStart);
   membership.on_down("b", false, kStart);
 
-  const auto addresses = dialled(membership, kStart + 60s);
+  const auto addresses = all_dialled(membership, kStart + 60s);
 
   CHECK(addresses == std::vector<std::string>{"tcp://new:1", "tcp://seed:1"});
 }
@@ -229,7 +286,7 @@ TEST_CASE("where a link was made of late is dialled again, whatever its node nam
   membership.on_down("b", false, kStart + 2h);
   membership.on_failed("tcp://hub:1", false, kStart + 2h);
 
-  CHECK(dialled(membership, kStart + 2h + 60s) ==
+  CHECK(all_dialled(membership, kStart + 2h + 60s) ==
         std::vector<std::string>{"tcp://10.0.0.5:1", "tcp://hub:1"});
 }
 

@@ -39,10 +39,12 @@ TEST_CASE("what is no address is refused, with an example") {
   CHECK(why("ipc://").find("names no path") != std::string::npos);
   CHECK(why("ipc://*").find("names no path") != std::string::npos);
   for (const char* text : {"tcp://", "tcp://host", "tcp://host:", "tcp://host:x", "tcp://:1",
-                           "tcp://h:65536", "tcp://h:-1", "tcp://::1:7410", "tcp://h:1x"}) {
+                           "tcp://h:-1", "tcp://::1:7410", "tcp://h:1x"}) {
     CAPTURE(std::string(text));
     CHECK(why(text).find("no host and port") != std::string::npos);
   }
+  CHECK(why("tcp://h:65536").find("the port of \"tcp://h:65536\" is over 65535") !=
+        std::string::npos);
 }
 
 TEST_CASE("a socket path over the system's limit says so and what to do") {

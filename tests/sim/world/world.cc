@@ -20,6 +20,7 @@ constexpr WallTime kDay{std::chrono::sys_days{std::chrono::year(2026) / 11 / 24}
 
 // Frames, from one look at the memory of who got one to the next.
 constexpr std::uint64_t kMemoryEvery = 32;
+constexpr Duration kOnDisk = std::chrono::seconds(1);  // a commit takes no longer
 
 bool is_chatter(const wire::LinkFrame& frame) {
   return !std::holds_alternative<wire::Ping>(frame) && !std::holds_alternative<wire::Pong>(frame);
@@ -190,6 +191,11 @@ mesh::Now World::now(std::size_t node) const {
 
 void World::crash(std::size_t index) {
   trace("crash of " + SimNode::id_of(index));
+  // What it was told a moment ago may not be on its disk.
+  for (auto& [heard, needs] : expected_of_) {
+    if (heard.first != index) continue;
+    std::erase_if(needs, [&](const auto& word) { return word.second > now_ - kOnDisk; });
+  }
   nodes_[index]->crash();
   for (auto& [id, connection] : connections_) {
     if (connection.dead) continue;

@@ -141,18 +141,7 @@ bool takes_all(std::string_view filter, const std::vector<std::string>& topics) 
                                         [&](const auto& topic) { return covers(filter, topic); });
 }
 
-void Readers::put(Interest interest, TimePoint now) {
-  const auto [place, is_new] = interests_.try_emplace(interest.id);
-  Interest& known = place->second;
-  for (const auto& [no, upto] : interest.cursors) {
-    if (is_new && upto > 0) interest.had.insert(no);
-  }
-  const bool same =
-      !is_new && known.durable == interest.durable && known.filters == interest.filters;
-  if (same) interest.had = std::move(known.had);
-  interest.since = same ? known.since : now;
-  known = std::move(interest);
-}
+void Readers::put(Interest interest) { interests_[interest.id] = std::move(interest); }
 
 void Readers::move(std::uint64_t id, std::uint32_t log, std::uint64_t upto) {
   const auto found = interests_.find(id);

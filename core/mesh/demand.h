@@ -88,7 +88,7 @@ bool takes_all(std::string_view filter, const std::vector<std::string>& topics);
 
 class Readers {
  public:
-  void put(Interest interest, TimePoint now);
+  void put(Interest interest);
   void move(std::uint64_t id, std::uint32_t log, std::uint64_t upto);
   void drop(std::uint64_t id);
   const Interest* find(std::uint64_t id) const;

@@ -61,7 +61,7 @@ void Logs::forget(std::uint32_t index) {
 bool Logs::any_of_origin(const LogId& id, const std::function<bool(const Log&)>& is_so) const {
   for (auto i = by_id_.lower_bound({id.origin, {}, {}});
        i != by_id_.end() && i->first.origin == id.origin; ++i) {
-    if (is_so(*logs_.at(i->second))) return true;
+    if (i->first.stream == id.stream && is_so(*logs_.at(i->second))) return true;
   }
   return false;
 }

@@ -39,15 +39,12 @@ struct Log {
   Priority priority = Priority::Normal;
   std::map<std::string, wire::HaveEntry> have;  // by neighbour
   TimePoint heard{};                            // of it, for the first time
-  // Its origin's record named it, and nothing that was new, up to then.
-  std::optional<TimePoint> spoken_of;
-  bool lives = false;                    // its origin wrote it at the last look
-  std::vector<std::uint64_t> followers;  // durable readers that were there before it
-  std::optional<WallTime> whole_since;   // whole_from is the first event recorded since then
-  bool closed = false;                   // nobody writes it any more
-  bool forked = false;                   // two events with one position have been seen
-  bool planned = false;                  // what is to be asked of it is known, once
-  bool waits = false;                    // what this node asks for has no answer yet
+  std::vector<std::uint64_t> followers;         // durable readers that had its origin's runs then
+  std::optional<WallTime> whole_since;          // whole_from is the first event recorded since then
+  bool closed = false;                          // nobody writes it any more
+  bool forked = false;                          // two events with one position have been seen
+  bool planned = false;                         // what is to be asked of it is known, once
+  bool waits = false;                           // what this node asks for has no answer yet
   // Of what this run writes: the first and the last of what was sent to peers.
   struct Sent {
     std::uint64_t from = 0;
@@ -71,7 +68,7 @@ class Logs {
   Log* at(std::uint32_t index);
   void set_record(Log& log, const LogRecord& record);
   void forget(std::uint32_t index);
-  // Whether some log of this one's origin is so.
+  // Whether some log of this one's origin and stream is so.
   bool any_of_origin(const LogId& id, const std::function<bool(const Log&)>& is_so) const;
   // Whether some log of a stream is so.
   bool any_of_stream(const std::string& stream, const std::function<bool(const Log&)>& is_so) const;

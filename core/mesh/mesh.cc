@@ -128,7 +128,7 @@ void Mesh::put_interest(Interest interest, Now now, Actions&) {
   }
   const bool durable = interest.durable || (before != nullptr && before->durable);
   body_->expects_changed = body_->expects_changed || durable;
-  body_->readers.put(std::move(interest), now.steady);
+  body_->readers.put(std::move(interest));
 }
 
 void Mesh::drop_interest(std::uint64_t id, Now now, Actions&) {

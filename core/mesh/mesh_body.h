@@ -92,12 +92,16 @@ struct Mesh::Body {
   void set_pins(Now now, Actions& out);
   wire::Expect expectation() const;
   void tell_expectation(Now now, Actions& out);
+  void take_held(Link& link, const std::vector<wire::HeldEntry>& held, Now now);
+  void doubt(Link& link, const std::string& stream, Now now, Actions& out);
+  void let_go(Link& link, const std::string& stream, Actions& out);
+  void end_doubts(Now now, Actions& out);
 
   // mesh_logs.cc: logs and what is needed of them
   // Null: too many are known.  Never of one that is `stored`.  `open`: what its origin says of it.
   Log* know(const LogId& id, Now now, bool stored = false, const wire::OpenLog* open = nullptr);
   void set_record(Log& log, const LogRecord& record);
-  bool precedes(const Interest& interest, const Log& log) const;
+  bool follows(const Interest& interest, const Log& log) const;
   void owe_newborn(Need& need, const Log& log) const;
   Need need_of(const Log& log) const;
   void plan(Log& log, Now now, Actions& out);
@@ -141,6 +145,12 @@ struct Mesh::Body {
   std::set<SessionId> given_up;     // by the peer, as its record says
   std::set<SessionId> heard_state;  // their first STATE is in
   std::map<SessionId, std::size_t> peers_told;
+  struct Unwanted {
+    TimePoint due{};  // let go of then
+    std::vector<wire::HeldEntry> logs;
+  };
+  std::map<std::pair<SessionId, std::string>, Unwanted> unwanted;  // and the stream
+  TimePoint unwanted_at{};                                         // looked at again then
 
   bool own_changed = true;
   TimePoint own_at{};         // not looked at before, however much others say

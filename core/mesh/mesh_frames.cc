@@ -12,6 +12,9 @@ namespace {
 
 constexpr Duration kPassedOn = std::chrono::seconds(1);
 constexpr std::size_t kProbeBytesMax = 8 << 20;
+constexpr Duration kUnwantedFor = std::chrono::seconds(30);
+constexpr Duration kUnwantedLook = std::chrono::seconds(1);
+constexpr std::size_t kUnwantedMax = 65'536;
 
 template <class... Functions>
 struct Overloaded : Functions... {
@@ -275,7 +278,6 @@ void Mesh::Body::note_announced(const wire::MapRecord& record, Now now) {
     log->topics = open.topics;
     log->durability = open.durability;
     log->priority = open.priority;
-    if (!log->spoken_of) log->spoken_of = now.steady;
     if (planned_version == map.version()) mark(*log, now.steady);  // else all of them, soon
   }
   for (const wire::CopyNote& copy : record.copies) {
@@ -307,21 +309,55 @@ Status Mesh::Body::on(Link& link, wire::Have& have, Now now, Actions& out) {
 Status Mesh::Body::on(Link& link, wire::Held& held, Now now, Actions& out) {
   if (held.stream.size() > wire::kIdBytesMax)
     return fail(Errc::Protocol, "mesh: HELD of no stream");
-  const std::string& peer = link.peer().node_id;
-  const bool wanted = wants_stream(held.stream, peer);
-  copies.on_stream_held(link.id(), held.stream, wanted);
-  if (!wanted) {
-    out.push_back(SendFrame{link.id(), wire::Release{held.stream, {}}});
-    return {};
-  }
   for (const wire::HeldEntry& entry : held.logs) {
     if (auto status = check_log(entry.log, link); !status) return status;
+  }
+  copies.on_stream_held(link.id(), held.stream, true);
+  if (wants_stream(held.stream, link.peer().node_id)) {
+    take_held(link, held.logs, now);
+    return {};
+  }
+  doubt(link, held.stream, now, out);
+  const auto doubted = unwanted.find({link.id(), held.stream});
+  if (doubted == unwanted.end()) return {};
+  std::vector<wire::HeldEntry>& logs = doubted->second.logs;
+  logs.insert(logs.end(), held.logs.begin(), held.logs.end());
+  return {};
+}
+
+void Mesh::Body::take_held(Link& link, const std::vector<wire::HeldEntry>& held, Now now) {
+  for (const wire::HeldEntry& entry : held) {
     Log* const log = know(entry.log, now);
     if (log == nullptr) continue;
-    copies.on_held(*log, peer, entry.acked, now.steady);
+    copies.on_held(*log, link.peer().node_id, entry.acked, now.steady);
     mark(*log, now.steady);
   }
-  return {};
+}
+
+// The peer holds a stream that nobody here seems to want.  A node that was just started may have
+// asked for somebody who is not back yet: it is let go in a while.
+void Mesh::Body::doubt(Link& link, const std::string& stream, Now now, Actions& out) {
+  if (unwanted.size() >= kUnwantedMax) return let_go(link, stream, out);
+  unwanted.try_emplace({link.id(), stream}, Unwanted{now.steady + kUnwantedFor, {}});
+}
+
+void Mesh::Body::let_go(Link& link, const std::string& stream, Actions& out) {
+  out.push_back(SendFrame{link.id(), wire::Release{stream, {}}});
+  copies.on_stream_held(link.id(), stream, false);
+}
+
+void Mesh::Body::end_doubts(Now now, Actions& out) {
+  if (unwanted.empty() || now.steady < unwanted_at) return;
+  unwanted_at = now.steady + kUnwantedLook;
+  for (auto i = unwanted.begin(); i != unwanted.end();) {
+    const auto& [session, stream] = i->first;
+    Link* const link = links.find(session);
+    const bool wanted = link != nullptr && wants_stream(stream, link->peer().node_id);
+    const bool due = now.steady >= i->second.due;
+    if (wanted) take_held(*link, i->second.logs, now);
+    if (link != nullptr && !wanted && due) let_go(*link, stream, out);
+    i = link == nullptr || wanted || due ? unwanted.erase(i) : std::next(i);
+  }
 }
 
 Status Mesh::Body::on(Link& link, wire::Want& want, Now now, Actions&) {

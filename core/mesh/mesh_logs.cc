@@ -40,25 +40,16 @@ Log* Mesh::Body::know(const LogId& id, Now now, bool stored, const wire::OpenLog
   if (open != nullptr) log->topics = open->topics;
   custody.on_new_log(*log, now.steady);
   for (const auto& [reader, interest] : readers.all()) {
-    if (!stored && interest.durable && precedes(interest, *log)) log->followers.push_back(reader);
+    if (!stored && interest.durable && follows(interest, *log)) log->followers.push_back(reader);
   }
   return log;
 }
 
-// The reader was there before the log. It has read an earlier run of the log's origin, or that was
-// held for this node; it came with something read of the origin when this node was started; or it
-// was here while the origin could be reached, and did not speak of the log yet.
-bool Mesh::Body::precedes(const Interest& interest, const Log& log) const {
-  const std::uint64_t run = start_number(log.id.epoch);
+// An earlier run of the log's origin has been read, or was held for this node.
+bool Mesh::Body::follows(const Interest& interest, const Log& log) const {
   return logs.any_of_origin(log.id, [&](const Log& other) {
-    if (&other == &log || start_number(other.id.epoch) > run) return false;
-    const auto cursor =
-        other.record ? interest.cursors.find(other.record->no) : interest.cursors.end();
-    const bool read = cursor != interest.cursors.end();
-    const bool earlier = start_number(other.id.epoch) < run && other.id.stream == log.id.stream;
-    if (earlier && (read || copies.is_held(other))) return true;
-    if (other.heard == TimePoint() && read && interest.had.contains(cursor->first)) return true;
-    return other.spoken_of && *other.spoken_of < log.heard && interest.since <= *other.spoken_of;
+    if (start_number(other.id.epoch) >= start_number(log.id.epoch)) return false;
+    return (other.record && interest.cursors.contains(other.record->no)) || copies.is_held(other);
   });
 }
 
@@ -75,14 +66,15 @@ bool Mesh::Body::carries(const std::string& stream) const {
                      [&](const std::string& name) { return name == "*" || name == stream; });
 }
 
-// A durable reader that was there before the log is held for from its first event on.
+// A durable reader that had an earlier run of the log's origin when the log was heard of was there
+// before the log, and is held for from its first event on.
 void Mesh::Body::owe_newborn(Need& need, const Log& log) const {
   for (const ReaderNeed& reader : need.readers) {
     const Interest* const interest = readers.find(reader.interest);
     if (reader.has_read() || !interest->durable) continue;
     const auto& had = log.followers;
     const bool before = log.heard == TimePoint()  // it was stored when this node was started
-                            ? precedes(*interest, log)
+                            ? follows(*interest, log)
                             : std::find(had.begin(), had.end(), reader.interest) != had.end();
     if (!before) continue;
     for (const FilterStart& filter : reader.filters) {
@@ -237,9 +229,6 @@ void Mesh::Body::sweep(Now now, Actions& out) {
   }
   std::vector<std::uint32_t> gone;
   for (const auto& [index, log] : logs.all()) {
-    const bool lives = sources.live(*log);
-    if (log->lives && lives && log->spoken_of) log->spoken_of = now.steady;
-    log->lives = lives;  // what is known of who is just back may be old
     const bool has_events = log->record && log->record->first <= log->record->head;
     if (!sources.closed(*log) || has_events || log->backfill || sources.announced_events(*log)) {
       empty_since.erase(index);
@@ -305,6 +294,7 @@ void Mesh::Body::tick(Now now, Actions& out) {
   dial_owed(now, out);
   tell_peers(now, out);
   tell_expectation(now, out);
+  end_doubts(now, out);
   membership.on_tick(now.steady, out);
   tick_beacons(now, out);
   sweep(now, out);
@@ -366,6 +356,7 @@ std::optional<TimePoint> Mesh::Body::wake_at() const {
   }
   if (!have_changed.empty()) by(have_at);
   if (expects_changed) by(expects_at);
+  if (!unwanted.empty()) by(unwanted_at);
   by(reassure_at);
   if (pins_changed) by(pins_at);
   if (epoch_due) by(epoch_at);

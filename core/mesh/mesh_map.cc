@@ -105,8 +105,7 @@ wire::Expect Mesh::Body::expectation() const {
   return what;
 }
 
-// To peers that are here; who comes is told at the start of the session.  They hold nothing more of
-// what nobody here or behind here may want.
+// To peers that are here; who comes is told at the start of the session.
 void Mesh::Body::tell_expectation(Now now, Actions& out) {
   if (!expects_changed || now.steady < expects_at) return;
   expects_changed = false;
@@ -119,7 +118,7 @@ void Mesh::Body::tell_expectation(Now now, Actions& out) {
   for (const auto& [peer, id] : links.peers()) {
     out.push_back(SendFrame{id, expects});
     for (const std::string& stream : known) {
-      if (!wants_stream(stream, peer)) out.push_back(SendFrame{id, wire::Release{stream, {}}});
+      if (!wants_stream(stream, peer)) doubt(*links.find(id), stream, now, out);
     }
   }
 }

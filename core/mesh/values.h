@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -56,9 +55,6 @@ struct Interest {
   bool durable = false;  // what it needs is held for this node by others
   std::vector<FilterStart> filters;
   std::map<std::uint32_t, std::uint64_t> cursors;  // by log number: needs nothing up to here
-  // Set by the mesh: when it came as it is, and what it had read before.
-  TimePoint since{};
-  std::set<std::uint32_t> had;
 };
 
 // How far a log of this node's own goes.

@@ -98,6 +98,46 @@ TEST_CASE("a node tells its peers what its durable readers and its streams to ca
   CHECK(node.said<wire::Expect>(session).size() == told);
 }
 
+// A relay that was started again: a holds for it what it had asked for on behalf of b.
+struct Restarted : OneNode {
+  Restarted() : a(greet("a")) {
+    say(a, wire::Held{"s", {{kOfA, 0}}});
+    say(a, wire::State{});
+  }
+  void run_and_hear(Duration time) {
+    for (const TimePoint end = now.steady + time; now.steady < end;) {
+      run(1s);
+      for (SessionId id = 1; id <= sessions; ++id) say(id, wire::Have{});
+    }
+  }
+  bool lets_go() const {
+    const auto all = said<wire::Release>(a);
+    return std::any_of(all.begin(), all.end(),
+                       [](const wire::Release& one) { return one.logs.empty(); });
+  }
+
+  static inline const LogId kOfA{"a", "1-x", "s"};
+  SessionId a;
+};
+
+TEST_CASE("what was asked for on behalf of a node that is not back yet is not let go of") {
+  Restarted node;
+  node.run_and_hear(20s);
+  CHECK_FALSE(node.lets_go());
+
+  const SessionId b = node.greet("b");
+  node.say(b,
+           wire::Want{.number = 1, .log = Restarted::kOfA, .standing = true, .from = {.seq = 1}});
+  node.run_and_hear(40s);
+  CHECK_FALSE(node.lets_go());
+}
+
+TEST_CASE("what nobody comes back for is let go of in a while") {
+  Restarted node;
+  node.run_and_hear(35s);
+  CHECK(node.lets_go());
+}
+
 TEST_CASE("who comes while what is expected changes and changes back is told of both") {
   OneNode node;
   const Interest interest{.id = 1, .durable = true, .filters = {{"a", {}}}};

@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "tests/mesh/map_record.h"
@@ -54,72 +53,6 @@ TEST_CASE("a cursor at the beginning of a copy promises nothing") {
 
   CHECK(owed_after(0) == 0);
   CHECK(owed_after(15) == 16);
-}
-
-TEST_CASE(
-    "a reader that was there before a stream was first written is owed it from its first event") {
-  const LogId alarms{kLog.origin, kLog.epoch, "alarms"};
-  LateReader node(kLog);
-  const FilterStart all{"#", {wire::Begin::At::Seq, 1, {}}};
-  const auto owed = [&](std::uint64_t number) {
-    wire::MapRecord more = record_of_origin(kLog);
-    more.number = number;
-    more.open.push_back({alarms.epoch, alarms.stream, {}, Durability::Fsync, Priority::Normal});
-    node.say(node.origin, wire::State{{}, {more}});
-    node.run(1s);
-    const wire::Want asked = node.said<wire::Want>(node.origin).back();
-    REQUIRE(asked.log == alarms);
-    return asked.owed;
-  };
-  const auto put = [&] {
-    node.mesh->put_interest({1, "reader", true, {all, {"t", all.from}}, {}}, node.now, node.out);
-    node.run(100ms);
-  };
-  SUBCASE("and has been since") { CHECK(owed(2) == 1); }
-  SUBCASE("and came while its origin could be reached") {
-    put();
-    for (int i = 0; i < 36; ++i) {
-      node.run(5s, 1s);
-      node.say(node.origin, wire::Have{});
-    }
-    CHECK(owed(2) == 1);
-  }
-  SUBCASE("but not if it came while the origin was away") {
-    node.mesh->on_session_down(node.origin, {Errc::Unreachable, "cut"}, node.now, node.out);
-    node.run(1s);
-    put();
-    node.origin = node.greet(kLog.origin);
-    CHECK(owed(2) == 0);
-  }
-}
-
-TEST_CASE(
-    "who had read of an origin before a restart is owed streams that it has begun meanwhile") {
-  const auto owed_after = [&](std::uint64_t cursor) {
-    const LateReader node({kLog.origin, kLog.epoch, "alarms"},
-                          {{.no = 1, .id = kLog, .head = 15, .whole_from = 1}}, {{1, cursor}});
-    return node.said<wire::Want>(node.origin).back().owed;
-  };
-
-  CHECK(owed_after(0) == 0);
-  CHECK(owed_after(15) == 1);
-}
-
-TEST_CASE("who has read of an origin since a restart only is owed nothing of before") {
-  const LogId alarms{kLog.origin, kLog.epoch, "alarms"};
-  LateReader node(kLog, {{.no = 1, .id = kLog, .head = 15, .whole_from = 1},
-                         {.no = 2, .id = alarms, .head = 20, .whole_from = 18}});
-  node.mesh->move_cursor(1, 1, 15, node.now, node.out);
-  node.mesh->on_session_down(node.origin, {Errc::Unreachable, "cut"}, node.now, node.out);
-  node.origin = node.greet(kLog.origin);
-  node.run(1s);
-
-  const auto wants = node.said<wire::Want>(node.origin);
-  const auto below = std::find_if(wants.begin(), wants.end(), [&](const wire::Want& want) {
-    return want.log == alarms && want.kind == wire::WantKind::Backfill;
-  });
-  REQUIRE(below != wants.end());
-  CHECK(below->owed == 0);
 }
 
 TEST_CASE("a new reader does not wait for what a run had trimmed before the reader came") {

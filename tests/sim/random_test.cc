@@ -65,8 +65,9 @@ class Schedule {
     const std::size_t readers = 1 + world_.pick(count);
     for (std::size_t i = 0; i < readers; ++i) subscribe();
     // All have been heard of before history begins to go, and before what crosses is counted.
-    // Of a stream whose readers nobody has told of logs it is known what they expect.
-    const bool alarms = world_.pick(2) == 0;
+    // Of a stream whose readers nobody has told of logs it is known what they expect; but readers
+    // behind another node may come to hear of it when the first of it has gone.
+    const bool alarms = faults_.retain || world_.pick(2) == 0;
     for (std::size_t i = 0; i < count; ++i) {
       world_.node(i).publish("t/0");
       if (alarms) world_.node(i).publish("alarm/0");

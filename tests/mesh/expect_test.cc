@@ -43,6 +43,24 @@ void trim_all(World& world) {
   }
 }
 
+// Node a alone has the stream "state", b is a relay, and at c a reader waits for it.
+struct BehindRelay {
+  explicit BehindRelay(sim::WorldOptions options) : world(options) {
+    const auto streams = StreamTable::make(
+        {{.name = "state", .topics = {"state/#"}}, {.name = "events"}}, Durability::Fsync);
+    a = world.add_node({}, {.streams = *streams});
+    b = world.add_node({a});
+    c = world.add_node({b});
+    world.node(c).subscribe(1, {"state/1/#"});
+    CHECK(world.settle());
+  }
+
+  World world;
+  std::size_t a = 0;
+  std::size_t b = 0;
+  std::size_t c = 0;
+};
+
 TEST_SUITE_BEGIN("mesh/expect");
 
 TEST_CASE("a stream that is expected is held before anything is written, others are not") {
@@ -199,25 +217,19 @@ TEST_CASE("the first events of all are held where the origin was started again m
 }
 
 TEST_CASE("a relay asks for the first events of all for a reader's node that is away") {
-  World world({.seed = 33});
-  const auto streams = StreamTable::make(
-      {{.name = "state", .topics = {"state/#"}}, {.name = "events"}}, Durability::Fsync);
-  const std::size_t a = world.add_node({}, {.streams = *streams});
-  const std::size_t b = world.add_node({a});
-  const std::size_t c = world.add_node({b});
-  world.node(c).subscribe(1, {"state/1/#"});
-  CHECK(world.settle());
-  world.crash(c);
+  BehindRelay line({.seed = 33});
+  World& world = line.world;
+  world.crash(line.c);
   world.run_for(2s);
 
-  world.node(a).publish("state/1/x", 30);
+  world.node(line.a).publish("state/1/x", 30);
   CHECK(world.settle());
   trim_all(world);
-  world.crash(a);
-  world.start(c);
+  world.crash(line.a);
+  world.start(line.c);
 
   check_whole(world);
-  CHECK(world.node(c).delivered(1).size() == 30);
+  CHECK(world.node(line.c).delivered(1).size() == 30);
 }
 
 TEST_CASE("a reader's node that is gone for good is held for no longer than others") {
@@ -235,22 +247,16 @@ TEST_CASE("a reader's node that is gone for good is held for no longer than othe
 }
 
 TEST_CASE("a stream that begins while a reader's node is away is held for no longer than others") {
-  World world({.seed = 36, .hold_away_max = 1h});
-  const auto streams = StreamTable::make(
-      {{.name = "state", .topics = {"state/#"}}, {.name = "events"}}, Durability::Fsync);
-  const std::size_t a = world.add_node({}, {.streams = *streams});
-  const std::size_t b = world.add_node({a});
-  const std::size_t c = world.add_node({b});
-  world.node(c).subscribe(1, {"state/1/#"});
-  CHECK(world.settle());
+  BehindRelay line({.seed = 36, .hold_away_max = 1h});
+  World& world = line.world;
   const auto held = [&] {
-    const auto holds = world.node(b).mesh().status().holds;
+    const auto holds = world.node(line.b).mesh().status().holds;
     return std::any_of(holds.begin(), holds.end(),
                        [](const HoldStatus& hold) { return hold.stream == "state"; });
   };
-  world.crash(c);
+  world.crash(line.c);
   world.run_for(50min);
-  world.node(a).publish("state/1/x", 30);
+  world.node(line.a).publish("state/1/x", 30);
   world.run_for(5min);
   CHECK(held());
 

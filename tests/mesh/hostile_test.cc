@@ -158,6 +158,19 @@ TEST_CASE("wants with more bytes of filters than the limit end the session; repl
   CHECK(node.hung_up(peer)->code == Errc::TooLarge);
 }
 
+TEST_CASE("a peer that holds more logs than can be known is told so") {
+  OneNode node({.logs_max = 10});
+  const SessionId peer = node.greet("a");
+  wire::Held held{"s", {}};
+  for (int i = 0; i < 8; ++i) held.logs.push_back({{"o", "1-" + std::to_string(i), "s"}, 0});
+  node.say(peer, held);
+  CHECK_FALSE(node.hung_up(peer));
+
+  node.say(peer, held);
+  REQUIRE(node.hung_up(peer));
+  CHECK(node.hung_up(peer)->code == Errc::TooLarge);
+}
+
 TEST_CASE("of many new peers all are told of, and some to a node that has one link") {
   OneNode node;
   const SessionId a = node.greet("a");

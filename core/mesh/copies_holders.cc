@@ -148,6 +148,10 @@ std::optional<wire::AckEntry> Copies::ack(const Log& log, const std::string& hol
     if (f.lack->from.at == Begin::At::Seq && !(log.backfill && f.lack->stored)) {
       acked = std::min(acked, f.lack->from.seq - 1);
     }
+    // What a reader needs below comes behind that.
+    std::optional<Lack> below;
+    for (const ReaderNeed& reader : f.need.readers) add_reader_lack(below, f, reader, false);
+    if (below && below->from.at == Begin::At::Seq) acked = std::min(acked, below->from.seq - 1);
   }
   return wire::AckEntry{log.id, acked, log.whole() ? log.record->head : 0};
 }

@@ -209,6 +209,43 @@ TEST_CASE("an origin says of what it trimmed whether somebody may have it") {
   CHECK(reason_for("third", 20) == "retention");
 }
 
+// A peer asks for less, which is filled in first.
+TEST_CASE("what a reader is owed below what is filled in for a peer is not acknowledged") {
+  const LogId newer{kLog.origin, "2-y", kLog.stream};
+  LateReader node(newer, {{.no = 1, .id = kLog, .head = 5, .whole_from = 1}}, {{1, 5}});
+  node.mesh->move_cursor(1, 1, 5, node.now, node.out);
+  const SessionId peer = node.greet("peer");
+  node.say(peer, wire::State{});
+  node.say(peer, wire::Want{.number = 1, .log = newer, .standing = true, .from = {.seq = 21}});
+  node.run(1s);
+  const auto wants = node.said<wire::Want>(node.origin);
+  const auto main = std::find_if(wants.rbegin(), wants.rend(), [&](const wire::Want& want) {
+    return want.log == newer && want.kind == wire::WantKind::Main;
+  });
+  REQUIRE(main != wants.rend());
+  REQUIRE(main->from.seq == 1);
+
+  node.tell_gap(main->number, 1, 36);
+  node.run(1s);
+  const wire::Want below = node.said<wire::Want>(node.origin).back();
+  REQUIRE(below.kind == wire::WantKind::Backfill);
+  REQUIRE(below.from.seq == 21);
+  const auto write = node.take_write();
+  REQUIRE(write);
+  LogRecord copy{.no = 2, .id = newer, .head = write->write.upto};
+  copy.whole_from = write->write.whole_from.value_or(0);
+  CHECK(copy.whole_from == 37);
+  node.mesh->on_copied(copy, node.now, node.out);
+  node.mesh->on_written(write->token, 2U, node.now, node.out);
+  node.run(1s);
+
+  for (const wire::Ack& ack : node.said<wire::Ack>(node.origin)) {
+    for (const wire::AckEntry& entry : ack.logs) {
+      if (entry.log == newer) CHECK(entry.acked == 0);
+    }
+  }
+}
+
 TEST_SUITE_END();
 
 }  // namespace

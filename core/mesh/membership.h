@@ -3,13 +3,13 @@
 // Seeds are dialled for ever.  Their turn comes first when the last link is lost.  Peers that
 // others tell of are dialled when this node has no link left, one after another in any order, until
 // it has `links_lonely` links, or one with a seed: when a hub is gone its leaves become one mesh,
-// and not a link from each to each.  They are forgotten when nobody has had a link with them for
-// `expire`.  An address whose node has a link already is
-// left alone, unless that link is stuck.  An address that its node no longer names is forgotten, at
-// once where the node itself says so, else when nobody answers there (not where somebody did within
-// `expire`); it is another node's when that one answers there.  Redial backs off with jitter, to
-// half a second where there was a link of late, so that it is back with the path.  Who was only
-// heard on the LAN is not here: see beacons.h.
+// and where there are many not a link from each to each.  They are forgotten when nobody has had a
+// link with them for `expire`.  An address whose node has a link already is left alone, unless that
+// link is stuck.  An address that its node no longer names is forgotten, at once where the node
+// itself says so, else when nobody answers there (not where somebody did within `expire`); it is
+// another node's when that one answers there.  Redial backs off with jitter, to half a second where
+// there was a link of late, so that it is back with the path.  Who was only heard on the LAN is not
+// here: see beacons.h.
 //
 // Threads: the owner's only.
 #pragma once
@@ -37,8 +37,8 @@ class Membership {
     Duration late_for = std::chrono::minutes(10);
     Duration dial_max = std::chrono::seconds(20);  // without an answer
     Duration expire = std::chrono::hours(1);
-    std::size_t links_lonely = 3;
-    Duration lonely_pause = std::chrono::milliseconds(100);  // between two of them
+    std::size_t links_lonely = 8;
+    Duration lonely_pause = std::chrono::milliseconds(20);  // between two of them
     std::size_t peers_max = 4096;
     std::ptrdiff_t lost_dials_max = 16;  // at a time
     std::uint64_t random_seed = 0;

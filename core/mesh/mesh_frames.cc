@@ -320,12 +320,12 @@ Status Mesh::Body::on(Link& link, wire::Held& held, Now now, Actions& out) {
   doubt(link, held.stream, now, out);
   const auto doubted = unwanted.find({link.id(), held.stream});
   if (doubted == unwanted.end()) return {};
-  std::vector<wire::HeldEntry>& logs = doubted->second.logs;
-  if (logs.size() + held.logs.size() > options.logs_max) {
+  std::vector<wire::HeldEntry>& doubted_logs = doubted->second.logs;
+  if (doubted_logs.size() + held.logs.size() > options.logs_max) {
     return fail(Errc::TooLarge, fmt::format("mesh: {} holds more than {} logs", link.peer().node_id,
                                             options.logs_max));
   }
-  logs.insert(logs.end(), held.logs.begin(), held.logs.end());
+  doubted_logs.insert(doubted_logs.end(), held.logs.begin(), held.logs.end());
   return {};
 }
 

@@ -66,6 +66,12 @@ bool Logs::any_of_origin(const LogId& id, const std::function<bool(const Log&)>&
   return false;
 }
 
+std::set<std::string> Logs::streams() const {
+  std::set<std::string> names;
+  for (const auto& [name, logs] : by_stream_) names.insert(name);
+  return names;
+}
+
 bool Logs::any_of_stream(const std::string& stream,
                          const std::function<bool(const Log&)>& is_so) const {
   const auto found = by_stream_.find(stream);

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <unordered_map>
@@ -72,6 +73,8 @@ class Logs {
   bool any_of_origin(const LogId& id, const std::function<bool(const Log&)>& is_so) const;
   // Whether some log of a stream is so.
   bool any_of_stream(const std::string& stream, const std::function<bool(const Log&)>& is_so) const;
+  // The names of the streams that there are logs of, in order.
+  std::set<std::string> streams() const;
   const std::map<std::uint32_t, std::unique_ptr<Log>>& all() const { return logs_; }
   std::size_t size() const { return logs_.size(); }
 

@@ -93,7 +93,11 @@ struct Mesh::Body {
   wire::Expect expectation() const;
   void tell_expectation(Now now, Actions& out);
   void take_held(Link& link, const std::vector<wire::HeldEntry>& held, Now now);
-  void doubt(Link& link, const std::string& stream, Now now, Actions& out);
+  struct Unwanted {
+    TimePoint due{};  // let go of then
+    std::vector<wire::HeldEntry> logs;
+  };
+  Unwanted* doubt(Link& link, const std::string& stream, Now now, Actions& out);
   void let_go(Link& link, const std::string& stream, Actions& out);
   void end_doubts(Now now, Actions& out);
 
@@ -145,10 +149,6 @@ struct Mesh::Body {
   std::set<SessionId> given_up;     // by the peer, as its record says
   std::set<SessionId> heard_state;  // their first STATE is in
   std::map<SessionId, std::size_t> peers_told;
-  struct Unwanted {
-    TimePoint due{};  // let go of then
-    std::vector<wire::HeldEntry> logs;
-  };
   std::map<std::pair<SessionId, std::string>, Unwanted> unwanted;  // and the stream
   TimePoint unwanted_at{};                                         // looked at again then
 

@@ -317,15 +317,13 @@ Status Mesh::Body::on(Link& link, wire::Held& held, Now now, Actions& out) {
     take_held(link, held.logs, now);
     return {};
   }
-  doubt(link, held.stream, now, out);
-  const auto doubted = unwanted.find({link.id(), held.stream});
-  if (doubted == unwanted.end()) return {};
-  std::vector<wire::HeldEntry>& doubted_logs = doubted->second.logs;
-  if (doubted_logs.size() + held.logs.size() > options.logs_max) {
+  Unwanted* const doubted = doubt(link, held.stream, now, out);
+  if (doubted == nullptr) return {};
+  if (doubted->logs.size() + held.logs.size() > options.logs_max) {
     return fail(Errc::TooLarge, fmt::format("mesh: {} holds more than {} logs", link.peer().node_id,
                                             options.logs_max));
   }
-  doubted_logs.insert(doubted_logs.end(), held.logs.begin(), held.logs.end());
+  doubted->logs.insert(doubted->logs.end(), held.logs.begin(), held.logs.end());
   return {};
 }
 
@@ -339,10 +337,16 @@ void Mesh::Body::take_held(Link& link, const std::vector<wire::HeldEntry>& held,
 }
 
 // The peer holds a stream that nobody here seems to want.  A node that was just started may have
-// asked for somebody who is not back yet: it is let go in a while.
-void Mesh::Body::doubt(Link& link, const std::string& stream, Now now, Actions& out) {
-  if (unwanted.size() >= kUnwantedMax) return let_go(link, stream, out);
-  unwanted.try_emplace({link.id(), stream}, Unwanted{now.steady + kUnwantedFor, {}});
+// asked for somebody who is not back yet: it is let go in a while.  Null: at once, there are too
+// many.
+Mesh::Body::Unwanted* Mesh::Body::doubt(Link& link, const std::string& stream, Now now,
+                                        Actions& out) {
+  if (unwanted.size() >= kUnwantedMax) {
+    let_go(link, stream, out);
+    return nullptr;
+  }
+  const Unwanted doubted{now.steady + kUnwantedFor, {}};
+  return &unwanted.try_emplace({link.id(), stream}, doubted).first->second;
 }
 
 void Mesh::Body::let_go(Link& link, const std::string& stream, Actions& out) {

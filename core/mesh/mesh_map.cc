@@ -113,8 +113,7 @@ void Mesh::Body::tell_expectation(Now now, Actions& out) {
   if (what == expects) return;
   expects = std::move(what);
   expects_at = now.steady + kExpectEvery;
-  std::set<std::string> known;
-  for (const auto& [index, log] : logs.all()) known.insert(log->id.stream);
+  const std::set<std::string> known = logs.streams();
   for (const auto& [peer, id] : links.peers()) {
     out.push_back(SendFrame{id, expects});
     for (const std::string& stream : known) {
